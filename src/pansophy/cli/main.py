@@ -1,0 +1,106 @@
+"""The `pansophy` command: its sub-commands, and what becomes of errors.
+
+Knows nothing of what the sub-commands do; they are imported when they are called, so that `pansophy --help` is instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, NoReturn
+
+import typer
+
+import pansophy
+from pansophy.cli.lazy import Lazy, LazyGroup
+from pansophy.errors import PansophyError
+
+
+class Commands(LazyGroup):
+    lazy_commands: ClassVar[Mapping[str, Lazy]] = {
+        "ask": Lazy("pansophy.cli.ask", "ask", "Answer a question from any amount of text, with checked citations."),
+        "corpus": Lazy("pansophy.cli.corpus", "app", "Keep texts so that they can be asked often."),
+        "runs": Lazy("pansophy.cli.runs", "app", "Look at past runs, continue them, export them."),
+        "models": Lazy("pansophy.cli.models", "app", "See, fetch and try the models that can be used here."),
+        "papers": Lazy(
+            "pansophy.cli.papers", "papers", "List the systems in the library and the papers they come from."
+        ),
+        "bench": Lazy("pansophy.cli.bench", "app", "Measure strategies and models on questions with known answers."),
+    }
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Gives language models knowledge that they don't have: reads far more text than a context window holds.",
+    epilog="Options of a command: pansophy COMMAND --help",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pansophy {pansophy.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error. May stand anywhere on the line.")
+    ] = False,
+) -> None:
+    """Both options have done their work before this is called."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code.
+
+    Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted; commands add their own (`pansophy ask --help`).
+    An error that pansophy raised on purpose is one line on standard error.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = _take_debug(words)
+    try:
+        typer.main.get_command(app).main(args=words, prog_name="pansophy")
+    except PansophyError as error:
+        _explain(error, str(error), debug)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 -- the last stop: whatever was not foreseen still gets a plain line
+        hint = "" if debug else " (this was not foreseen: run it again with --debug to see where it comes from)"
+        _explain(error, f"{type(error).__name__}: {error}{hint}", debug)
+        sys.exit(1)
+    finally:
+        _flush()
+    sys.exit(0)
+
+
+def _flush() -> None:
+    """Write out what is left; when its reader has gone (`pansophy ... | head`) there is no one left to tell."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _take_debug(words: list[str]) -> bool:
+    """Take `--debug` out of the words, wherever it stands before a `--`."""
+    end = words.index("--") if "--" in words else len(words)
+    if "--debug" not in words[:end]:
+        return bool(os.environ.get("PANSOPHY_DEBUG"))
+    words[:end] = [word for word in words[:end] if word != "--debug"]
+    return True
+
+
+def _explain(error: BaseException, message: str, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"pansophy: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
