@@ -1,0 +1,213 @@
+"""Asks a dataset's questions of several strategies and keeps every result.
+
+A bench lives in a folder: `manifest.json` says what was measured and with what, `STRATEGY.jsonl` has one row for each
+question, appended as it is finished, so that a bench stopped at any moment goes on where it was. There are as many
+rows as questions: an example that failed is a row with its error and counts as wrong. `STRATEGY.answers.jsonl` keeps
+the questions and full answers for reading; it quotes the dataset's text, so mind its licence when publishing.
+
+Knows nothing of how a strategy works or where its models come from: strategies are passed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pansophy.errors import AuthenticationFailed, BudgetExceeded, RunFailed, UnknownModel
+from pansophy.evaluation.datasets import Dataset, Question
+from pansophy.evaluation.metrics import score_evidence
+from pansophy.evaluation.rows import BenchFolder, Row
+from pansophy.types import Answer, Verdict
+
+# These would fail every question in the same way: better to stop than to fill the rows with one mistake.
+_FATAL = (AuthenticationFailed, UnknownModel)
+
+
+class Strategy(Protocol):
+    """What can be measured: anything with a `run` that answers a question over a corpus (awaitable or not)."""
+
+    def run(self, question: str, corpus: Any, /) -> Answer | Awaitable[Answer]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A strategy with what identifies it in the results.
+
+    `settings` is everything that can change its answers, as JSON data; `models` are the identities of its models.
+    `limit` asks it fewer questions than the others (None: all that the bench selects).
+    """
+
+    name: str
+    strategy: Strategy
+    settings: Mapping[str, Any]
+    models: tuple[str, ...]
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchProgress:
+    """One question is done: question `done` of `total` of one strategy.
+
+    `row` is what came out, `remaining_seconds` the expected time for the strategy's other questions (None until one
+    was answered in this process).
+    """
+
+    strategy: str
+    done: int
+    total: int
+    row: Row
+    remaining_seconds: float | None
+
+
+async def run_bench(
+    dataset: Dataset,
+    corpus: Any,
+    contenders: Sequence[Contender],
+    folder: str | Path,
+    *,
+    limit: int | None = None,
+    offset: int = 0,
+    question_seconds: float | None = None,
+    total_seconds: float | None = None,
+    retry_failed: bool = False,
+    seed: int = 0,
+    command: Sequence[str] | None = None,
+    on_progress: Callable[[BenchProgress], None] | None = None,
+) -> dict[str, list[Row]]:
+    """Ask the selected questions of each contender and write the rows into `folder`; finished rows are not repeated.
+
+    Args:
+        dataset: the questions.
+        corpus: what the strategies search, made of the dataset's documents; its `fingerprint` is recorded.
+        contenders: the strategies, with distinct names.
+        folder: where the bench is kept; may hold an unfinished bench with the same settings.
+        limit: how many questions (None: all), after the first `offset`.
+        question_seconds: a question that takes longer counts as failed. A strategy's own deadline, which gives a
+            partial answer, should be shorter.
+        total_seconds: no new question is begun after so many seconds; call again to go on.
+        retry_failed: ask questions again whose row has an error.
+        seed: recorded, and part of the fingerprint.
+        command: recorded (default: this process's command line).
+        on_progress: called after each question, also for each that was finished before.
+
+    Returns:
+        The rows of each contender in the order of the questions.
+
+    Raises:
+        RunError: the folder has results made with other settings, models or data; says which.
+        BudgetExceeded: `total_seconds` are over and questions are left.
+        AuthenticationFailed, UnknownModel: the model can't be used at all; the rows so far are kept.
+    """
+    _check_names(contenders)
+    selected = dataset.select(limit, offset)
+    chosen = {contender.name: selected[: contender.limit] for contender in contenders}
+    place = BenchFolder(folder)
+    place.open_session(dataset, str(corpus.fingerprint), seed, command)
+    for contender in contenders:  # all of them before the first call: a mismatch must not cost an hour
+        identities = [question.id for question in chosen[contender.name]]
+        place.enter(contender.name, contender.settings, contender.models, identities)
+    until = None if total_seconds is None else time.monotonic() + total_seconds
+    results: dict[str, list[Row]] = {}
+    for contender in contenders:
+        questions = chosen[contender.name]
+        task = _Task(dataset, corpus, contender, place, question_seconds, on_progress)
+        results[contender.name] = await task.ask_all(questions, retry_failed=retry_failed, until=until)
+        place.finish(contender.name)
+    return results
+
+
+def _check_names(contenders: Sequence[Contender]) -> None:
+    names = [contender.name for contender in contenders]
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"a bench needs one or more strategies with distinct names, not {names}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One contender's part of a bench."""
+
+    dataset: Dataset
+    corpus: Any
+    contender: Contender
+    place: BenchFolder
+    question_seconds: float | None
+    on_progress: Callable[[BenchProgress], None] | None
+
+    async def ask_all(self, questions: Sequence[Question], *, retry_failed: bool, until: float | None) -> list[Row]:
+        name = self.contender.name
+        finished = {row.question_id: row for row in self.place.rows(name) if not (retry_failed and row.error)}
+        rows: list[Row] = []
+        fresh_seconds: list[float] = []
+        waiting = sum(question.id not in finished for question in questions)
+        for question in questions:
+            row = finished.get(question.id)
+            if row is None:
+                if until is not None and time.monotonic() >= until:
+                    raise BudgetExceeded(
+                        f"the bench's time is over with {waiting} questions of {name} left; the same command goes on"
+                    )
+                row = await self._ask(question)
+                fresh_seconds.append(row.seconds)
+                waiting -= 1
+            rows.append(row)
+            if self.on_progress is not None:
+                remaining = sum(fresh_seconds) / len(fresh_seconds) * waiting if fresh_seconds else None
+                self.on_progress(BenchProgress(name, len(rows), len(questions), row, remaining))
+        return rows
+
+    async def _ask(self, question: Question) -> Row:
+        """Ask one question and write down what came of it, whatever it is."""
+        begun = time.perf_counter()
+        answer: Answer | None = None
+        error: str | None = None
+        try:
+            async with asyncio.timeout(self.question_seconds):
+                outcome = self.contender.strategy.run(question.text, self.corpus)
+                answer = await outcome if inspect.isawaitable(outcome) else outcome
+        except _FATAL:
+            raise
+        except TimeoutError as failure:
+            error = str(failure) or f"no answer within {self.question_seconds} s"
+        except RunFailed as failure:
+            answer, error = failure.answer, str(failure)
+        except Exception as failure:  # noqa: BLE001 - whatever it was, it becomes a row that counts as wrong
+            error = f"{type(failure).__name__}: {failure}"
+        seconds = time.perf_counter() - begun
+        row = self._row(question, answer, error, seconds)
+        self.place.append(self.contender.name, row, question, answer)
+        return row
+
+    def _row(self, question: Question, answer: Answer | None, error: str | None, seconds: float) -> Row:
+        if answer is None:
+            return Row(question_id=question.id, error=error, verdict=str(Verdict.FAILED), seconds=round(seconds, 3))
+        if answer.verdict is Verdict.FAILED and not error:
+            error = "; ".join(answer.warnings) or "the strategy failed without saying why"
+        scorer = self.dataset.scorer
+        prediction = "" if error else answer.text
+        evidence = score_evidence(() if error else answer.evidence, question.gold_documents)
+        return Row(
+            question_id=question.id,
+            error=error,
+            prediction=prediction,
+            verdict=str(answer.verdict),
+            f1=scorer.f1(prediction, question.answers),
+            exact_match=scorer.exact_match(prediction, question.answers),
+            contains=scorer.contains(prediction, question.answers),
+            evidence_hit=evidence.hit,
+            evidence_precision=evidence.precision,
+            evidence_recall=evidence.recall,
+            evidence_documents=tuple(dict.fromkeys(item.document for item in answer.citations or answer.evidence)),
+            rounds=answer.rounds,
+            failed_chunks=len(answer.failed_chunks),
+            calls=answer.usage.calls,
+            prompt_tokens=answer.usage.prompt_tokens,
+            cached_tokens=answer.usage.cached_tokens,
+            completion_tokens=answer.usage.completion_tokens,
+            seconds=round(seconds, 3),
+            warnings=answer.warnings,
+        )

@@ -1,0 +1,194 @@
+"""How well an answer matches its gold answers, and its evidence the gold documents.
+
+The rules are those of the benchmarks' own scorers, quirks included, so that numbers can be set beside published ones:
+HotpotQA's exact match and F1 (Yang et al. 2018), and the English and Chinese question-answering F1 of InfiniteBench
+(Zhang et al. 2024, arXiv 2402.13718), whose three circulating scorers agree on these two tasks. Knows nothing of
+models, datasets or files.
+
+Gold answers are a string or a sequence of strings; a plain string is one answer, never a sequence of characters.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from pansophy.types import Answer, Evidence
+
+Gold = str | Sequence[str]
+
+_ARTICLE = re.compile(r"\b(a|an|the)\b")
+_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+# InfiniteBench deletes a fixed list, not a Unicode category. What it lacks is part of the rule: the opening book-title
+# mark U+300A (the closing one U+300B is there), the angle brackets U+3008 and U+3009, the middle dot U+00B7 and the
+# full-width full stop U+FF0E all stay.
+_CHINESE_PUNCTUATION_RANGES = (
+    (0x2013, 0x2014),
+    (0x2018, 0x2019),
+    (0x201B, 0x201F),
+    (0x2026, 0x2027),
+    (0x3001, 0x3003),
+    (0x300B, 0x3011),
+    (0x3014, 0x301F),
+    (0x3030, 0x3030),
+    (0x303E, 0x303F),
+    (0xFE4F, 0xFE4F),
+    (0xFF01, 0xFF0D),
+    (0xFF0F, 0xFF0F),
+    (0xFF1A, 0xFF20),
+    (0xFF3B, 0xFF40),
+    (0xFF5B, 0xFF64),
+)
+_CHINESE_PUNCTUATION = {
+    code: None for first, last in _CHINESE_PUNCTUATION_RANGES for code in range(first, last + 1)
+} | _ASCII_PUNCTUATION
+
+# HotpotQA: one of these is either right or wrong; a longer answer that merely has the word earns nothing.
+_ALL_OR_NOTHING = frozenset({"yes", "no", "noanswer"})
+
+
+def golds_of(gold: Gold) -> tuple[str, ...]:
+    """The gold answers as a tuple; a plain string is one answer."""
+    return (gold,) if isinstance(gold, str) else tuple(gold)
+
+
+def normalise_english(text: str) -> str:
+    """Lower case, no ASCII punctuation, no articles, single blanks, in this order: "a-the" becomes "athe"."""
+    return " ".join(_ARTICLE.sub(" ", text.lower().translate(_ASCII_PUNCTUATION)).split())
+
+
+def normalise_chinese(text: str) -> str:
+    """Lower case, without ASCII punctuation, the fixed list of Chinese punctuation and all white space."""
+    return "".join(text.lower().translate(_CHINESE_PUNCTUATION).split())
+
+
+def bag_f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
+    """F1 of two bags of tokens, 0..1; 0 when they share none (also when both are empty)."""
+    common = (Counter(prediction) & Counter(gold)).total()
+    if common == 0:
+        return 0.0
+    precision, recall = common / len(prediction), common / len(gold)
+    return 2 * precision * recall / (precision + recall)
+
+
+def english_f1(prediction: str, gold: Gold) -> float:
+    """InfiniteBench En.QA: F1 over words, the best over the gold answers, 0..1."""
+    words = normalise_english(prediction).split()
+    return max((bag_f1(words, normalise_english(one).split()) for one in golds_of(gold)), default=0.0)
+
+
+def chinese_f1(prediction: str, gold: Gold) -> float:
+    """InfiniteBench Zh.QA: F1 over characters, the best over the gold answers, 0..1."""
+    characters = normalise_chinese(prediction)
+    return max((bag_f1(characters, normalise_chinese(one)) for one in golds_of(gold)), default=0.0)
+
+
+def hotpot_f1(prediction: str, gold: Gold) -> float:
+    """HotpotQA F1: as `english_f1`, but yes, no and "noanswer" are all or nothing."""
+    return max(
+        (_hotpot_f1(normalise_english(prediction), normalise_english(one)) for one in golds_of(gold)), default=0.0
+    )
+
+
+def _hotpot_f1(prediction: str, gold: str) -> float:
+    if prediction != gold and (prediction in _ALL_OR_NOTHING or gold in _ALL_OR_NOTHING):
+        return 0.0
+    return bag_f1(prediction.split(), gold.split())
+
+
+def exact_match(prediction: str, gold: Gold) -> float:
+    """HotpotQA exact match: 1 when the normalised answer equals a normalised gold answer, else 0."""
+    normalised = normalise_english(prediction)
+    return float(any(normalised == normalise_english(one) for one in golds_of(gold)))
+
+
+def exact_match_chinese(prediction: str, gold: Gold) -> float:
+    """1 when the answer equals a gold answer after `normalise_chinese`, else 0."""
+    normalised = normalise_chinese(prediction)
+    return float(any(normalised == normalise_chinese(one) for one in golds_of(gold)))
+
+
+def contains(prediction: str, gold: Gold) -> float:
+    """1 when the prediction says a gold answer, however many words it puts around it, else 0.
+
+    F1 punishes long answers; containment doesn't, so the two belong side by side. The gold's normalised words must
+    stand in the prediction one after another (whole words: "art" isn't in "part"). A gold yes or no must be the
+    prediction's first word, since "there is no doubt" says neither.
+    """
+    words = _words(prediction)
+    return float(any(_says(words, _words(one)) for one in golds_of(gold)))
+
+
+def contains_chinese(prediction: str, gold: Gold) -> float:
+    """1 when a gold answer's normalised characters stand in the prediction's one after another, else 0."""
+    characters = normalise_chinese(prediction)
+    normalised = (normalise_chinese(one) for one in golds_of(gold))
+    return float(any(one and one in characters for one in normalised))
+
+
+def _words(text: str) -> list[str]:
+    # Here a hyphen or slash parts words: "1990-1994" says "1990". F1 must follow its benchmark, containment need not.
+    return normalise_english(re.sub(r"[-–—/]", " ", text)).split()
+
+
+def _says(words: list[str], gold: list[str]) -> bool:
+    if not gold:
+        return False
+    if gold in (["yes"], ["no"]):
+        return words[:1] == gold
+    return any(words[at : at + len(gold)] == gold for at in range(len(words) - len(gold) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceScore:
+    """How an answer's evidence meets the gold documents.
+
+    `hit` is 1 when at least one passage lies in a gold document, `precision` the share of the passages that do,
+    `recall` the share of the gold documents that a passage lies in. A reader that points at everything has a perfect
+    hit and recall and a poor precision.
+    """
+
+    hit: float
+    precision: float
+    recall: float
+
+
+def score_evidence(evidence: Sequence[Evidence], gold_documents: Collection[str]) -> EvidenceScore:
+    """Score the evidence that the answer cites, or all of it when it cites none; no evidence scores 0."""
+    cited = [item for item in evidence if item.cited] or list(evidence)
+    documents = [item.document for item in cited]
+    in_gold = [document for document in documents if document in gold_documents]
+    if not in_gold:
+        return EvidenceScore(0.0, 0.0, 0.0)
+    return EvidenceScore(1.0, len(in_gold) / len(documents), len(set(in_gold)) / len(set(gold_documents)))
+
+
+def evidence_hit_rate(answers: Sequence[tuple[Answer, Collection[str]]]) -> float:
+    """Share of answers whose evidence is in a gold document; `answers` pairs each with its gold documents' ids."""
+    if not answers:
+        return 0.0
+    return sum(score_evidence(answer.evidence, gold).hit for answer, gold in answers) / len(answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """The three answer metrics that a dataset is judged by, under the name that reports give them."""
+
+    name: str
+    f1: Callable[[str, Gold], float]
+    exact_match: Callable[[str, Gold], float]
+    contains: Callable[[str, Gold], float]
+
+
+SCORERS: dict[str, Scorer] = {
+    scorer.name: scorer
+    for scorer in (
+        Scorer("hotpotqa", hotpot_f1, exact_match, contains),
+        Scorer("infinitebench-en", english_f1, exact_match, contains),
+        Scorer("infinitebench-zh", chinese_f1, exact_match_chinese, contains_chinese),
+    )
+}

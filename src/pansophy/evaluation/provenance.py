@@ -1,0 +1,69 @@
+"""What a measurement was made with: machine, versions, command. Recorded beside every number."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+# Packages whose version can change an answer or a timing.
+_WATCHED_PACKAGES = ("pansophy", "xllamacpp", "openai", "lancedb", "json-repair", "rapidfuzz")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and system. No host or user name: results are published."""
+    import psutil
+
+    return {
+        "processor": _processor_name(),
+        "cores": _usable_cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the installed packages that a result can depend on."""
+    found = {"python": platform.python_version()}
+    for package in _WATCHED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def command(arguments: Sequence[str] | None = None) -> list[str]:
+    """The command line (default: this process's), with absolute paths cut to their last part."""
+    return [_without_folder(argument) for argument in (sys.argv if arguments is None else arguments)]
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _without_folder(argument: str) -> str:
+    option, equals, value = argument.rpartition("=")
+    shortened = Path(value).name if Path(value).is_absolute() else value
+    return f"{option}{equals}{shortened}"
+
+
+def _processor_name() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:  # only Linux has this file
+        found = None
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
