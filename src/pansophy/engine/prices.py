@@ -80,7 +80,7 @@ def _parse_one(text: str) -> Prices:
     if len(numbers) == 3:
         return Prices(prompt=numbers[0], cached=numbers[1], completion=numbers[2])
     raise UsageError(
-        f"prices must look like PROMPT,COMPLETION or PROMPT,CACHED,COMPLETION (dollars for a million tokens), not {text!r}"
+        f"prices must be PROMPT,COMPLETION or PROMPT,CACHED,COMPLETION in dollars for a million tokens, not {text!r}"
     )
 
 

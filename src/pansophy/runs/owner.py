@@ -1,0 +1,46 @@
+"""Who executes a run: tells a run that another process is working on from one whose process died."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+import weakref
+
+import psutil
+
+SILENCE = 300.0
+"""Seconds without a sign after which a run on another machine counts as dead."""
+
+_claims: weakref.WeakValueDictionary[str, Claim] = weakref.WeakValueDictionary()
+
+
+class Claim:
+    """A hold on a run by this process, as long as this object lives; `text` says so to others."""
+
+    def __init__(self) -> None:
+        created = psutil.Process().create_time()
+        self.text = f"{socket.gethostname()[:80]}|{os.getpid()}|{created:.2f}|{uuid.uuid4().hex}"
+        _claims[self.text] = self
+
+
+def is_alive(owner: str | None, last_sign: float) -> bool:
+    """Whether the holder of the claim `owner` still works on its run; `last_sign` is when it last wrote (epoch)."""
+    if owner is None:
+        return False
+    host, pid, created, _ = owner.rsplit("|", 3)
+    if host != socket.gethostname()[:80]:
+        return time.time() - last_sign < SILENCE
+    if int(pid) == os.getpid():
+        return owner in _claims
+    try:
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) < 1.0)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def describe(owner: str) -> str:
+    """The claim `owner` in words."""
+    host, pid, _, _ = owner.rsplit("|", 3)
+    return f"process {pid} on {host}"
