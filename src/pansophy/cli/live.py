@@ -1,0 +1,257 @@
+"""The live view of a run in a terminal: a grid of chunks lighting up by rating, the ladder of tries, tokens and time.
+
+Fed only by events. It draws on standard error, so that standard output stays the answer alone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pansophy.cli.progress import FAILED, WAITING, Progress, Rung, Try
+from pansophy.cli.wording import clock, counted, one_line, short_count
+from pansophy.events import ChunkFailed, ChunkRead, Event, NoteWritten, ReasoningTried, Warned
+
+MAX_GRID_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """How ratings look: one sign and one style for each step, readable without colour as well."""
+
+    waiting: str
+    failed: str
+    empty: str
+    steps: str
+
+
+BLOCKS = Ramp(waiting="·", failed="✗", empty="▁", steps="░▒▓█")
+PLAIN = Ramp(waiting=".", failed="!", empty="_", steps="-+=#")
+STEP_STYLES = ("blue", "cyan", "yellow", "bold green")
+SIGNS = {Try.PLANNED: "·", Try.RUNNING: "…", Try.REFUSED: "✗", Try.ANSWERED: "✓"}
+PLAIN_SIGNS = {Try.PLANNED: ".", Try.RUNNING: "?", Try.REFUSED: "x", Try.ANSWERED: "!"}
+RUNG_STYLES = {Try.PLANNED: "dim", Try.RUNNING: "bold yellow", Try.REFUSED: "red", Try.ANSWERED: "bold green"}
+
+
+def cell(value: float, ramp: Ramp) -> tuple[str, str]:
+    """Sign and style of one cell of the grid."""
+    if value == WAITING:
+        return ramp.waiting, "dim"
+    if value == FAILED:
+        return ramp.failed, "red"
+    if value <= 0:
+        return ramp.empty, "dim"
+    step = min(len(ramp.steps) - 1, int(value / 100 * len(ramp.steps)))
+    return ramp.steps[step], STEP_STYLES[step]
+
+
+def grid(values: list[float], width: int, rows: int, ramp: Ramp = BLOCKS) -> tuple[Text, int]:
+    """The chunks as at most `rows` lines of `width` cells, and how many neighbouring chunks one cell stands for.
+
+    A cell shows the best of its chunks.
+    """
+    per_cell = max(1, math.ceil(len(values) / (width * rows)))
+    text = Text()
+    cells = math.ceil(len(values) / per_cell)
+    for number in range(cells):
+        if number and number % width == 0:
+            text.append("\n")
+        text.append(*cell(max(values[number * per_cell : (number + 1) * per_cell]), ramp))
+    return text, per_cell
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Work that comes before a run: fetching a model, reading sources. `total` None: not known how much there is."""
+
+    label: str
+    done: float
+    total: float | None
+    shown: str
+
+
+class RunView:
+    """A run's progress as a rich renderable. `now` gives the seconds since the run began; None: the last event's."""
+
+    def __init__(self, progress: Progress, now: Callable[[], float] | None = None) -> None:
+        self.progress = progress
+        self.now = now
+        self.step: Step | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        unicode = options.encoding.startswith("utf")
+        yield Group(*self._parts(options.max_width, max(3, console.height - 12), unicode))
+
+    def _parts(self, width: int, spare_rows: int, unicode: bool) -> Iterator[RenderableType]:
+        progress = self.progress
+        if progress.started is None:
+            yield self._preparation()
+            return
+        yield from self._heading(width)
+        if progress.grid:
+            ramp = BLOCKS if unicode else PLAIN
+            cells, per_cell = grid(progress.grid, max(10, width - 2), min(MAX_GRID_ROWS, spare_rows), ramp)
+            yield Text()
+            yield from _indented(cells)
+            yield self._legend(ramp, per_cell, width)
+        table = Table.grid(padding=(0, 1))
+        table.add_column(style="dim", no_wrap=True, min_width=8)
+        table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+        for name, value in self._facts(unicode):
+            table.add_row(name, value)
+        yield table
+
+    def _preparation(self) -> RenderableType:
+        step = self.step
+        if step is None:
+            return Text("getting ready", style="dim")
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(ratio=1, min_width=5, max_width=40)
+        table.add_column(no_wrap=True, style="dim")
+        bar = ProgressBar(total=step.total, completed=step.done, pulse=step.total is None, width=None)
+        table.add_row(one_line(step.label), bar, step.shown)
+        return table
+
+    def _heading(self, width: int) -> Iterator[Text]:
+        started = self.progress.started
+        assert started is not None
+        readers = started.model
+        if started.seeker_model != started.model:
+            readers = f"{started.seeker_model} reads, {started.model} reasons"
+        question = Text("? ", style="bold cyan")
+        question.append(one_line(started.question), style="bold")
+        question.truncate(max(10, width * 2), overflow="ellipsis")
+        yield question
+        facts = [started.strategy.replace("_", " "), readers, f"window {short_count(started.window)}"]
+        yield Text("  " + " · ".join(facts), style="dim", no_wrap=True, overflow="ellipsis")
+
+    def _legend(self, ramp: Ramp, per_cell: int, width: int) -> Text:
+        progress = self.progress
+        assert progress.started is not None
+        by = "by rank" if progress.started.order == "rank" else "in text order"
+        text = Text("  ", no_wrap=True, overflow="ellipsis")
+        round_part = f"round {progress.round}: " if progress.round else ""
+        text.append(f"{round_part}{progress.read_in_round:,} of {len(progress.grid):,} chunks read {by}")
+        if progress.failed_in_round:
+            text.append(f", {progress.failed_in_round} failed", style="red")
+        if width >= 90:
+            text.append(f"   {ramp.empty} nothing ", style="dim")
+            for sign, style in zip(ramp.steps, STEP_STYLES, strict=True):
+                text.append(sign, style=style)
+            text.append(" rated 1 to 100", style="dim")
+        if per_cell > 1:
+            text.append(f", a cell is {per_cell} chunks", style="dim")
+        return text
+
+    def _facts(self, unicode: bool) -> Iterator[tuple[str, Text]]:
+        progress = self.progress
+        if progress.synchronised:
+            yield "  shared", Text(f"{progress.synchronised} findings shown to every reader")
+        if rungs := progress.ladder():
+            yield "  tries", _ladder(rungs, SIGNS if unicode else PLAIN_SIGNS)
+        if progress.note is not None:
+            yield "  notes", Text(f"{progress.note.step} of {progress.note.of}  {one_line(progress.note.text)}")
+        if progress.best is not None:
+            best = Text(f"{progress.best.rating:.0f} ", style="bold green")
+            best.append(one_line(progress.best.statement), style="default")
+            yield "  best", best
+        usage = progress.usage
+        tokens = Text(f"{short_count(usage.prefilled_tokens)} prefilled")
+        tokens.append(f" · {short_count(usage.cached_tokens)} cached")
+        tokens.append(f" · {short_count(usage.completion_tokens)} written")
+        yield "  tokens", tokens
+        elapsed = self.now() if self.now is not None else progress.seconds
+        time_line = Text(f"{clock(elapsed)} · {counted(usage.calls, 'call')}")
+        if progress.retries:
+            times = "once" if progress.retries == 1 else f"{progress.retries} times"
+            time_line.append(f" · retried {times}: {one_line(progress.last_retry)}", style="yellow")
+        yield "  time", time_line
+        for warning in progress.warnings:
+            yield "  note", Text(one_line(warning), style="yellow")
+
+
+def _indented(text: Text) -> Iterator[Text]:
+    for line in text.split("\n"):
+        yield Text("  ") + line
+
+
+def _ladder(rungs: list[Rung], signs: dict[Try, str]) -> Text:
+    text = Text()
+    for rung in rungs:
+        label = f"{rung.label}!" if rung.forced else rung.label
+        text.append(f"{label} {signs[rung.state]}", style=RUNG_STYLES[rung.state])
+        text.append("   ")
+    return text
+
+
+def message_of(event: Event) -> Text | None:
+    """One event as a line for `--verbose`; None for events that say nothing to a reader."""
+    match event:
+        case ChunkRead(found=True):
+            text = Text(f"[round {event.round}, chunk {event.chunk}] ", style="dim")
+            text.append(f"{event.rating:.0f} ", style="bold green")
+            text.append(one_line(event.statement), style="default")
+            if event.quote:
+                text.append(f" “{one_line(event.quote)}”", style="italic")
+            text.append(f" {event.document} {event.start}-{event.end}", style="dim")
+            return text
+        case ChunkRead():
+            return Text(f"[round {event.round}, chunk {event.chunk}] nothing here", style="dim")
+        case ChunkFailed():
+            return Text(f"[round {event.round}, chunk {event.chunk}] failed: {one_line(event.error)}", style="red")
+        case ReasoningTried():
+            text = Text(f"[round {event.round}, try {event.attempt}] ", style="dim")
+            text.append(one_line(event.answer) if event.answered else "not answerable from these", style="bold")
+            return text
+        case NoteWritten():
+            return Text(f"[note {event.step} of {event.of}] ", style="dim") + Text(one_line(event.text))
+        case Warned():
+            return Text(f"[note] {one_line(event.message)}", style="yellow")
+        case _:
+            return None
+
+
+class LiveRun:
+    """Shows a run while it happens. `emit` takes its events, `step` what is done before the run begins."""
+
+    def __init__(self, console: Console, *, verbose: bool = False, shown: bool = True) -> None:
+        self.progress = Progress()
+        self._view = RunView(self.progress, self._seconds)
+        self._console = console
+        self._verbose = verbose
+        self._shown = shown
+        self._began: float | None = None
+
+    def emit(self, event: Event) -> None:
+        """Take one event; called by the engine as it happens."""
+        if self._began is None:
+            self._began = time.monotonic() - event.seconds
+        self.progress.add(event)
+        if self._verbose and (line := message_of(event)) is not None:
+            self._console.print(line)
+
+    def step(self, label: str, done: float, total: float | None, shown: str) -> None:
+        """Say how far something is that comes before the run; `shown` is `done` and `total` in words."""
+        self._view.step = Step(label, done, total, shown)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep the view on the screen; at the end it is wiped, whatever happened."""
+        if not self._shown:
+            yield
+            return
+        with Live(self._view, console=self._console, refresh_per_second=8, transient=True):
+            yield
+
+    def _seconds(self) -> float:
+        return 0.0 if self._began is None else time.monotonic() - self._began

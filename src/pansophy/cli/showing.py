@@ -1,0 +1,81 @@
+"""Runs a question to its end in front of a person: live view, answer, exit code. `ask` and `runs resume` share it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from pansophy.cli.answer_view import Locate, print_answer
+from pansophy.cli.live import LiveRun
+from pansophy.types import Answer, Verdict
+
+EXIT_CODES = {
+    Verdict.ANSWERED: 0,
+    Verdict.FORCED: 0,
+    Verdict.FAILED: 1,
+    Verdict.NOTHING_FOUND: 3,
+    Verdict.OUT_OF_BUDGET: 4,
+}
+INTERRUPTED, TERMINATED = 130, 143
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """How much is shown."""
+
+    as_json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+
+
+def open_view(show: Show) -> LiveRun:
+    """The live view for this terminal: silent unless both outputs are terminals."""
+    from rich.console import Console
+
+    watched = sys.stdout.isatty() and sys.stderr.isatty() and not show.quiet
+    return LiveRun(Console(stderr=True), verbose=show.verbose, shown=watched)
+
+
+def run_shown(live: LiveRun, work: Callable[[], Coroutine[Any, Any, Answer]], stored: bool = True) -> Answer:
+    """Run `work` under the live view.
+
+    Ctrl-C and SIGTERM cancel it, so that it can store what it has, and leave with 130 and 143.
+    """
+    with live.running():
+        try:
+            return asyncio.run(_cancelled_by_sigterm(work()))
+        except (KeyboardInterrupt, asyncio.CancelledError) as stop:
+            code = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
+    started = live.progress.started
+    if stored and started is not None and started.run_id:
+        message = f"Stopped; what was read is kept. Go on with: pansophy runs resume {started.run_id}"
+    else:
+        message = "Stopped."
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Answer]) -> Answer:
+    task = asyncio.current_task()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError):  # there is no such handler on Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
+
+
+def show_answer(answer: Answer, show: Show, locate: Locate) -> None:
+    """Print the answer on standard output and leave with the exit code of its verdict."""
+    if show.as_json:
+        typer.echo(answer.to_json())
+    else:
+        from rich.console import Console
+
+        print_answer(Console(), answer, locate, summary=not show.quiet, everything=show.verbose)
+    raise typer.Exit(EXIT_CODES[answer.verdict])

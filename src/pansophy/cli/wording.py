@@ -1,0 +1,38 @@
+"""Small texts for people: counts, clock times, and foreign text made safe to print."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """`text` without control characters: what a document or a model says must not steer the terminal."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, runs of white space as one blank, without control characters."""
+    return printable(" ".join(text.split()))
+
+
+def short_count(number: int) -> str:
+    """1234 as "1.2k"."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            value = number / size
+            return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
+    return str(number)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as "0:07" or "1:02:03"."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 call", "2 calls", "1,200 calls"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
