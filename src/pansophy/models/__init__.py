@@ -14,14 +14,39 @@ from typing import TYPE_CHECKING, Any
 from pansophy.models.base import ChatModel, JSONSchema
 
 if TYPE_CHECKING:
+    from pansophy.models.catalogue import CATALOGUE, CatalogueModel
+    from pansophy.models.embedded import EmbeddedModel
+    from pansophy.models.openai_compatible import OpenAICompatible
+    from pansophy.models.opening import open_model
+    from pansophy.models.pull import PullProgress, pull_model
     from pansophy.models.scripted import ScriptedCall, ScriptedModel
 
 _WHERE = {
-    "ScriptedCall": "pansophy.models.scripted",
-    "ScriptedModel": "pansophy.models.scripted",
+    "CATALOGUE": "catalogue",
+    "CatalogueModel": "catalogue",
+    "EmbeddedModel": "embedded",
+    "OpenAICompatible": "openai_compatible",
+    "PullProgress": "pull",
+    "ScriptedCall": "scripted",
+    "ScriptedModel": "scripted",
+    "open_model": "opening",
+    "pull_model": "pull",
 }
 
-__all__ = ["ChatModel", "JSONSchema", "ScriptedCall", "ScriptedModel", "prepare"]
+__all__ = [
+    "CATALOGUE",
+    "CatalogueModel",
+    "ChatModel",
+    "EmbeddedModel",
+    "JSONSchema",
+    "OpenAICompatible",
+    "PullProgress",
+    "ScriptedCall",
+    "ScriptedModel",
+    "open_model",
+    "prepare",
+    "pull_model",
+]
 
 
 async def prepare(model: ChatModel) -> None:
@@ -36,5 +61,5 @@ async def prepare(model: ChatModel) -> None:
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
