@@ -1,0 +1,279 @@
+"""What a user may name as a source, turned into things that can be read one by one.
+
+Knows nothing of stores. A source is a file, a folder, a glob, `-` (standard input), `python-docs:` (the language
+reference that every CPython carries) or, when the caller allows it, a URL.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pansophy.corpus.readers import Draft, read_bytes, read_file
+from pansophy.errors import SourceError
+
+PYTHON_DOCS = "python-docs:"
+STANDARD_INPUT = "-"
+
+_SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages", "venv", "CVS", "_darcs"}
+_SKIPPED_FILES = {"Thumbs.db", "desktop.ini"}
+# Endings that a folder is full of and that hold nothing to read: not worth a line in the report each.
+_SKIPPED_ENDINGS = {
+    *(".pyc", ".pyo", ".so", ".o", ".a", ".dll", ".dylib", ".exe", ".class", ".jar", ".wasm", ".bin", ".dat", ".db"),
+    *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".ico", ".webp", ".tif", ".tiff", ".svg", ".heic", ".psd"),
+    *(
+        ".mp3",
+        ".mp4",
+        ".m4a",
+        ".wav",
+        ".ogg",
+        ".flac",
+        ".avi",
+        ".mkv",
+        ".mov",
+        ".webm",
+        ".ttf",
+        ".otf",
+        ".woff",
+        ".woff2",
+    ),
+    *(".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".iso", ".whl", ".gguf", ".safetensors"),
+    *(".pt", ".pth", ".onnx", ".npy", ".npz", ".parquet", ".arrow", ".lance", ".sqlite", ".sqlite3", ".pickle", ".pkl"),
+    *(".lock", ".map"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells quickly that a file hasn't changed: size in bytes and time of change in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """One thing to read.
+
+    `source` is its full path or URI (by which it is known again), `name` how the user would recognise it (the document
+    id is made of it). `stamp` is None where there is nothing to stamp. `explicit` tells whether the user named it
+    himself, so that failing to read it must be said.
+    """
+
+    source: str
+    name: str
+    stamp: Stamp | None
+    explicit: bool
+    digest: Callable[[], str]
+    read: Callable[[], Iterator[Draft]]
+
+
+def find_readables(
+    sources: Sequence[str | Path], *, allow_urls: bool = False, failed: Callable[[str, str], None]
+) -> Iterator[Readable]:
+    """Everything that can be read from `sources`, in their order, each only once.
+
+    Args:
+        sources: as the user gave them.
+        allow_urls: fetch URLs; otherwise a URL is refused.
+        failed: told (source, reason) of every source that leads to nothing.
+
+    Raises:
+        SourceError: a URL was given without `allow_urls`.
+    """
+    seen: set[str] = set()
+    for source in sources:
+        found = False
+        for readable in _expand(source, allow_urls, failed):
+            found = True
+            if readable.source not in seen:
+                seen.add(readable.source)
+                yield readable
+        if not found:
+            failed(str(source), _why_nothing(str(source)))
+
+
+def source_key(sources: Sequence[str | Path]) -> str:
+    """A short stable key for a list of sources: the same for the same resolved sources."""
+    resolved = []
+    for source in sources:
+        text = str(source)
+        special = text in (STANDARD_INPUT, PYTHON_DOCS) or _is_url(text)
+        resolved.append(text if special else os.path.abspath(os.path.expanduser(text)))
+    return hashlib.sha256("\n".join(resolved).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def file_digest(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise SourceError(f"{path} does not exist.") from error
+    except PermissionError as error:
+        raise SourceError(f"{path} may not be read: permission denied.") from error
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def stamp_of(path: str | Path) -> Stamp | None:
+    """The stamp of a file, or None when there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def source_changed(source: str, stamp: Stamp | None, sha256: str) -> bool:
+    """Whether what `source` names differs from what was read then. Texts without a file never change."""
+    if source == PYTHON_DOCS:
+        return _python_docs_digest() != sha256
+    if stamp is None:
+        return False
+    now = stamp_of(source)
+    return now is None or (now != stamp and file_digest(source) != sha256)
+
+
+# ---- the kinds of source ---------------------------------------------------------------------------------------------
+
+
+def _expand(source: str | Path, allow_urls: bool, failed: Callable[[str, str], None]) -> Iterator[Readable]:
+    text = str(source)
+    if text == STANDARD_INPUT:
+        yield _standard_input()
+    elif text == PYTHON_DOCS:
+        yield Readable(PYTHON_DOCS, "python-docs", None, True, _python_docs_digest, _python_docs)
+    elif _is_url(text):
+        if not allow_urls:
+            raise SourceError(
+                f"{text} is a URL, and nothing is fetched unasked: add --allow-urls (allow_urls=True in Python)."
+            )
+        yield _url(text)
+    else:
+        yield from _paths(text, failed)
+
+
+def _paths(text: str, failed: Callable[[str, str], None]) -> Iterator[Readable]:
+    path = Path(os.path.abspath(os.path.expanduser(text)))
+    if path.is_dir():
+        yield from _folder(path)
+    elif path.exists():
+        yield _file(path, path.name, explicit=True)
+    elif any(mark in text for mark in "*?["):
+        root = Path(os.path.abspath(os.path.expanduser(re.split(r"[*?\[]", text, maxsplit=1)[0] or ".")))
+        if not root.is_dir() or text[: len(text) - len(text.lstrip())]:
+            root = root.parent
+        for match in sorted(glob.glob(os.path.expanduser(text), recursive=True), key=_natural):
+            found = Path(os.path.abspath(match))
+            if found.is_file():
+                yield _file(found, _relative(found, root), explicit=False)
+            elif found.is_dir() and "**" not in text:
+                yield from _folder(found)
+
+
+def _why_nothing(text: str) -> str:
+    if any(mark in text for mark in "*?[") and not os.path.exists(text):
+        return f"no file matches {text}."
+    if os.path.isdir(os.path.expanduser(text)):
+        return f"the folder {text} holds nothing that can be read."
+    return f"{text} does not exist."
+
+
+def _folder(root: Path) -> Iterator[Readable]:
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = sorted(
+            (name for name in subfolders if not name.startswith(".") and name not in _SKIPPED_FOLDERS), key=_natural
+        )
+        for name in sorted(files, key=_natural):
+            ending = os.path.splitext(name)[1].lower()
+            if name.startswith((".", "~$")) or name in _SKIPPED_FILES or ending in _SKIPPED_ENDINGS:
+                continue
+            path = Path(folder, name)
+            if path.is_file():
+                yield _file(path, _relative(path, root), explicit=False)
+
+
+def _file(path: Path, name: str, *, explicit: bool) -> Readable:
+    return Readable(str(path), name, stamp_of(path), explicit, lambda: file_digest(path), lambda: read_file(path))
+
+
+def _relative(path: Path, root: Path) -> str:
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError:
+        return path.name
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sorts chapter2 before chapter10."""
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"([0-9]+)", name)]
+
+
+def _standard_input() -> Readable:
+    data = sys.stdin.buffer.read()
+    digest = hashlib.sha256(data).hexdigest()
+
+    def read() -> Iterator[Draft]:
+        suffix = ".pdf" if data.startswith(b"%PDF") else ".txt"
+        yield read_bytes(data, "standard input", suffix)
+
+    return Readable(STANDARD_INPUT, "stdin", None, True, lambda: digest, read)
+
+
+def _python_topics() -> dict[str, str]:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:
+        raise SourceError("This Python carries no language reference (pydoc_data is missing).") from error
+    return dict(topics)
+
+
+def _python_docs_digest() -> str:
+    return hashlib.sha256(
+        "\x00".join(f"{key}\x00{text}" for key, text in sorted(_python_topics().items())).encode()
+    ).hexdigest()
+
+
+def _python_docs() -> Iterator[Draft]:
+    for topic, text in sorted(_python_topics().items()):
+        yield Draft(iter((text,)), title=topic, name=topic, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _is_url(text: str) -> bool:
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text) is not None
+
+
+def _url(url: str) -> Readable:
+    data = _fetch(url)
+    digest = hashlib.sha256(data[0]).hexdigest()
+
+    def read() -> Iterator[Draft]:
+        yield read_bytes(data[0], url, data[1])
+
+    return Readable(url, re.sub(r"^[a-z]+://", "", url).rstrip("/"), None, True, lambda: digest, read)
+
+
+def _fetch(url: str) -> tuple[bytes, str]:
+    """The bytes behind a URL and the ending that fits their type."""
+    import httpx
+
+    try:
+        reply = httpx.get(url, follow_redirects=True, timeout=60.0)
+        reply.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise SourceError(f"{url} can't be fetched: {error}.") from error
+    kind = reply.headers.get("content-type", "").split(";")[0].strip().lower()
+    suffix = {
+        "text/html": ".html",
+        "application/xhtml+xml": ".html",
+        "application/pdf": ".pdf",
+        "application/epub+zip": ".epub",
+    }
+    return reply.content, suffix.get(kind) or os.path.splitext(httpx.URL(url).path)[1].lower() or ".txt"
