@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
@@ -25,36 +26,53 @@ MAX_GRID_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Ramp:
-    """How ratings look: one sign and one style for each step, readable without colour as well."""
+class Look:
+    """The signs of a view, readable without colour as well: of chunks by their rating (`steps`), and of tries."""
 
     waiting: str
     failed: str
     empty: str
     steps: str
+    tries: Mapping[Try, str]
+    separator: str
+    overflow: Literal["ellipsis", "crop"]
 
 
-BLOCKS = Ramp(waiting="·", failed="✗", empty="▁", steps="░▒▓█")
-PLAIN = Ramp(waiting=".", failed="!", empty="_", steps="-+=#")
+UNICODE = Look(
+    waiting="·",
+    failed="✗",
+    empty="▁",
+    steps="░▒▓█",
+    tries={Try.PLANNED: "·", Try.RUNNING: "…", Try.REFUSED: "✗", Try.ANSWERED: "✓"},
+    separator=" · ",
+    overflow="ellipsis",
+)
+ASCII = Look(
+    waiting=".",
+    failed="!",
+    empty="_",
+    steps="-+=#",
+    tries={Try.PLANNED: ".", Try.RUNNING: "?", Try.REFUSED: "x", Try.ANSWERED: "ok"},
+    separator=", ",
+    overflow="crop",
+)
 STEP_STYLES = ("blue", "cyan", "yellow", "bold green")
-SIGNS = {Try.PLANNED: "·", Try.RUNNING: "…", Try.REFUSED: "✗", Try.ANSWERED: "✓"}
-PLAIN_SIGNS = {Try.PLANNED: ".", Try.RUNNING: "?", Try.REFUSED: "x", Try.ANSWERED: "!"}
 RUNG_STYLES = {Try.PLANNED: "dim", Try.RUNNING: "bold yellow", Try.REFUSED: "red", Try.ANSWERED: "bold green"}
 
 
-def cell(value: float, ramp: Ramp) -> tuple[str, str]:
+def cell(value: float, look: Look) -> tuple[str, str]:
     """Sign and style of one cell of the grid."""
     if value == WAITING:
-        return ramp.waiting, "dim"
+        return look.waiting, "dim"
     if value == FAILED:
-        return ramp.failed, "red"
+        return look.failed, "red"
     if value <= 0:
-        return ramp.empty, "dim"
-    step = min(len(ramp.steps) - 1, int(value / 100 * len(ramp.steps)))
-    return ramp.steps[step], STEP_STYLES[step]
+        return look.empty, "dim"
+    step = min(len(look.steps) - 1, int(value / 100 * len(look.steps)))
+    return look.steps[step], STEP_STYLES[step]
 
 
-def grid(values: list[float], width: int, rows: int, ramp: Ramp = BLOCKS) -> tuple[Text, int]:
+def grid(values: list[float], width: int, rows: int, look: Look = UNICODE) -> tuple[Text, int]:
     """The chunks as at most `rows` lines of `width` cells, and how many neighbouring chunks one cell stands for.
 
     A cell shows the best of its chunks.
@@ -65,7 +83,7 @@ def grid(values: list[float], width: int, rows: int, ramp: Ramp = BLOCKS) -> tup
     for number in range(cells):
         if number and number % width == 0:
             text.append("\n")
-        text.append(*cell(max(values[number * per_cell : (number + 1) * per_cell]), ramp))
+        text.append(*cell(max(values[number * per_cell : (number + 1) * per_cell]), look))
     return text, per_cell
 
 
@@ -86,27 +104,29 @@ class RunView:
         self.progress = progress
         self.now = now
         self.step: Step | None = None
+        self._look = UNICODE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         unicode = options.encoding.startswith("utf")
-        yield Group(*self._parts(options.max_width, max(3, console.height - 12), unicode))
+        self._look = UNICODE if unicode else ASCII
+        yield Group(*self._parts(options.max_width, max(3, console.height - 12)))
 
-    def _parts(self, width: int, spare_rows: int, unicode: bool) -> Iterator[RenderableType]:
+    def _parts(self, width: int, spare_rows: int) -> Iterator[RenderableType]:
         progress = self.progress
         if progress.started is None:
             yield self._preparation()
             return
         yield from self._heading(width)
         if progress.grid:
-            ramp = BLOCKS if unicode else PLAIN
-            cells, per_cell = grid(progress.grid, max(10, width - 2), min(MAX_GRID_ROWS, spare_rows), ramp)
+            look = self._look
+            cells, per_cell = grid(progress.grid, max(10, width - 2), min(MAX_GRID_ROWS, spare_rows), look)
             yield Text()
             yield from _indented(cells)
-            yield self._legend(ramp, per_cell, width)
+            yield self._legend(per_cell, width)
         table = Table.grid(padding=(0, 1))
         table.add_column(style="dim", no_wrap=True, min_width=8)
-        table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
-        for name, value in self._facts(unicode):
+        table.add_column(overflow=self._look.overflow, no_wrap=True, ratio=1)
+        for name, value in self._facts():
             table.add_row(name, value)
         yield table
 
@@ -115,7 +135,7 @@ class RunView:
         if step is None:
             return Text("getting ready", style="dim")
         table = Table.grid(padding=(0, 1), expand=True)
-        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(no_wrap=True, overflow=self._look.overflow)
         table.add_column(ratio=1, min_width=5, max_width=40)
         table.add_column(no_wrap=True, style="dim")
         bar = ProgressBar(total=step.total, completed=step.done, pulse=step.total is None, width=None)
@@ -130,35 +150,35 @@ class RunView:
             readers = f"{started.seeker_model} reads, {started.model} reasons"
         question = Text("? ", style="bold cyan")
         question.append(one_line(started.question), style="bold")
-        question.truncate(max(10, width * 2), overflow="ellipsis")
+        question.truncate(max(10, width * 2), overflow=self._look.overflow)
         yield question
         facts = [started.strategy.replace("_", " "), readers, f"window {short_count(started.window)}"]
-        yield Text("  " + " · ".join(facts), style="dim", no_wrap=True, overflow="ellipsis")
+        yield Text("  " + self._look.separator.join(facts), style="dim", no_wrap=True, overflow=self._look.overflow)
 
-    def _legend(self, ramp: Ramp, per_cell: int, width: int) -> Text:
-        progress = self.progress
+    def _legend(self, per_cell: int, width: int) -> Text:
+        progress, look = self.progress, self._look
         assert progress.started is not None
         by = "by rank" if progress.started.order == "rank" else "in text order"
-        text = Text("  ", no_wrap=True, overflow="ellipsis")
+        text = Text("  ", no_wrap=True, overflow=self._look.overflow)
         round_part = f"round {progress.round}: " if progress.round else ""
         text.append(f"{round_part}{progress.read_in_round:,} of {len(progress.grid):,} chunks read {by}")
         if progress.failed_in_round:
             text.append(f", {progress.failed_in_round} failed", style="red")
         if width >= 90:
-            text.append(f"   {ramp.empty} nothing ", style="dim")
-            for sign, style in zip(ramp.steps, STEP_STYLES, strict=True):
+            text.append(f"   {look.empty} nothing ", style="dim")
+            for sign, style in zip(look.steps, STEP_STYLES, strict=True):
                 text.append(sign, style=style)
             text.append(" rated 1 to 100", style="dim")
         if per_cell > 1:
             text.append(f", a cell is {per_cell} chunks", style="dim")
         return text
 
-    def _facts(self, unicode: bool) -> Iterator[tuple[str, Text]]:
-        progress = self.progress
+    def _facts(self) -> Iterator[tuple[str, Text]]:
+        progress, look = self.progress, self._look
         if progress.synchronised:
-            yield "  shared", Text(f"{progress.synchronised} findings shown to every reader")
+            yield "  shared", Text(f"{counted(progress.synchronised, 'finding')} shown to every reader")
         if rungs := progress.ladder():
-            yield "  tries", _ladder(rungs, SIGNS if unicode else PLAIN_SIGNS)
+            yield "  tries", _ladder(rungs, look)
         if progress.note is not None:
             yield "  notes", Text(f"{progress.note.step} of {progress.note.of}  {one_line(progress.note.text)}")
         if progress.best is not None:
@@ -166,15 +186,17 @@ class RunView:
             best.append(one_line(progress.best.statement), style="default")
             yield "  best", best
         usage = progress.usage
-        tokens = Text(f"{short_count(usage.prefilled_tokens)} prefilled")
-        tokens.append(f" · {short_count(usage.cached_tokens)} cached")
-        tokens.append(f" · {short_count(usage.completion_tokens)} written")
-        yield "  tokens", tokens
+        tokens = (
+            (usage.prefilled_tokens, "prefilled"),
+            (usage.cached_tokens, "cached"),
+            (usage.completion_tokens, "written"),
+        )
+        yield "  tokens", Text(look.separator.join(f"{short_count(number)} {what}" for number, what in tokens))
         elapsed = self.now() if self.now is not None else progress.seconds
-        time_line = Text(f"{clock(elapsed)} · {counted(usage.calls, 'call')}")
+        time_line = Text(f"{clock(elapsed)}{look.separator}{counted(usage.calls, 'call')}")
         if progress.retries:
             times = "once" if progress.retries == 1 else f"{progress.retries} times"
-            time_line.append(f" · retried {times}: {one_line(progress.last_retry)}", style="yellow")
+            time_line.append(f"{look.separator}retried {times}: {one_line(progress.last_retry)}", style="yellow")
         yield "  time", time_line
         for warning in progress.warnings:
             yield "  note", Text(one_line(warning), style="yellow")
@@ -185,11 +207,11 @@ def _indented(text: Text) -> Iterator[Text]:
         yield Text("  ") + line
 
 
-def _ladder(rungs: list[Rung], signs: dict[Try, str]) -> Text:
+def _ladder(rungs: list[Rung], look: Look) -> Text:
     text = Text()
     for rung in rungs:
         label = f"{rung.label}!" if rung.forced else rung.label
-        text.append(f"{label} {signs[rung.state]}", style=RUNG_STYLES[rung.state])
+        text.append(f"{label} {look.tries[rung.state]}", style=RUNG_STYLES[rung.state])
         text.append("   ")
     return text
 

@@ -5,6 +5,7 @@ Knows nothing of what the sub-commands do; they are imported when they are calle
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = _take_debug(words)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal's encoding lacks must not end a run
+            stream.reconfigure(errors="backslashreplace")
     try:
         typer.main.get_command(app).main(args=words, prog_name="pansophy")
     except PansophyError as error:

@@ -1,0 +1,76 @@
+"""How an answer is printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+from rich.console import Console
+from synthetic import answer
+
+from pansophy.cli.answer_view import print_answer
+from pansophy.types import Answer, Evidence, FailedChunk, Verdict
+
+
+def printed(
+    result: Answer, *, width: int = 80, terminal: bool = False, everything: bool = False, line: int | None = 7
+) -> str:
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=terminal, color_system=None)
+    print_answer(console, result, lambda evidence: line, summary=True, everything=everything)
+    return out.getvalue()
+
+
+def test_the_answer_is_followed_by_its_numbered_citations() -> None:
+    lines = printed(answer()).splitlines()
+    assert lines[0] == "Ilse Marant [1]"
+    assert "[1] story.md, line 7 (characters 300-320)" in lines
+    assert "    “the brass key”" in lines
+
+
+def test_a_place_without_a_line_is_given_in_characters() -> None:
+    assert "[1] story.md, characters 300-320\n" in printed(answer(), line=None)
+
+
+def test_findings_that_are_not_cited_are_shown_only_when_everything_is_wanted() -> None:
+    assert "a boat" not in printed(answer())
+    text = printed(answer(), everything=True)
+    assert "also found:" in text
+    assert "[2] story.md" in text
+
+
+def test_nothing_found_says_so_and_shows_the_closest_findings_best_first() -> None:
+    items = tuple(Evidence("d", n, n + 1, f"quote {n}", "s", float(n), 1) for n in range(1, 8))
+    text = printed(dataclasses.replace(answer(), text="", verdict=Verdict.NOTHING_FOUND, evidence=items))
+    assert "Nothing was found" in text
+    assert [n for n in range(8) if f"quote {n}" in text] == [5, 6, 7]
+    assert text.index("quote 7") < text.index("quote 6")
+
+
+def test_forced_and_partial_answers_are_marked() -> None:
+    assert "Not certain" in printed(dataclasses.replace(answer(), verdict=Verdict.FORCED))
+    assert "best partial answer" in printed(dataclasses.replace(answer(), verdict=Verdict.OUT_OF_BUDGET))
+
+
+def test_failed_chunks_are_counted_and_the_first_is_named() -> None:
+    failed = (FailedChunk("a.md", 10, 90, "no reply"), FailedChunk("b.md", 0, 5, "no reply"))
+    text = printed(dataclasses.replace(answer(), failed_chunks=failed))
+    assert "2 chunks could not be read; the first: a.md, characters 10-90: no reply" in text
+
+
+def test_the_summary_has_calls_tokens_time_and_run() -> None:
+    last = printed(answer()).splitlines()[-1]
+    assert last == "answered in round 1 · 9 calls · tokens: 2.0k prefilled, 4.0k cached, 300 written · 0:03 · run r1"
+
+
+def test_a_pipe_gets_long_lines_whole_and_a_terminal_gets_them_wrapped() -> None:
+    long = dataclasses.replace(answer(), text="word " * 60)
+    assert max(map(len, printed(long).splitlines())) > 250
+    assert max(map(len, printed(long, terminal=True).splitlines())) <= 80
+
+
+def test_a_document_can_not_steer_the_terminal() -> None:
+    item = Evidence("evil\x1b[31m.md", 0, 5, "red\x1b[2J\nquote", "s", 50.0, 1, cited=True)
+    text = printed(dataclasses.replace(answer(), text="yes\x1b[0m", evidence=(item,)), terminal=True)
+    assert "\x1b" not in text
+    assert "“red[2J quote”" in text
