@@ -29,6 +29,7 @@ from pansophy.errors import (
     UsageError,
 )
 from pansophy.events import CallRetried, Event, Warned
+from pansophy.models import prepare
 from pansophy.models.base import ChatModel, JSONSchema
 from pansophy.types import ChatMessage, Completion, Usage
 
@@ -148,17 +149,24 @@ class Engine:
         return completion
 
     async def _persevere(self, call: _Call) -> Completion:
-        gate = self._gate(call.model)
         while True:
+            gate = None
             try:
+                await self._prepare(call.model)
+                gate = self._gate(call.model)
                 async with gate.slot(call.priority, call.order) as slot:
                     return await self._attempt(call, gate, slot)
             except ModelError as error:
-                if not call.attempts.failed(error, gate.successes):
+                if not call.attempts.failed(error, gate.successes if gate else 0):
                     raise
                 wait = self._policy.wait(call.attempts.made, error)
                 self._announce_retry(call, error, wait)
             await asyncio.sleep(wait)
+
+    async def _prepare(self, model: ChatModel) -> None:
+        """A model knows its window and how much it can do at once only when it is ready."""
+        if model.identity not in self._gates:
+            await prepare(model)
 
     async def _attempt(self, call: _Call, gate: AdaptiveGate, slot: Slot) -> Completion:
         prompt_tokens = await self._count(call)
