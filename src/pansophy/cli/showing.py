@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pansophy.cli.answer_view import Locate, print_answer
-from pansophy.cli.live import LiveRun
-from pansophy.types import Answer, Verdict
+if TYPE_CHECKING:
+    from pansophy.cli.answer_view import Locate
+    from pansophy.cli.live import LiveRun
+    from pansophy.types import Answer
 
-EXIT_CODES = {
-    Verdict.ANSWERED: 0,
-    Verdict.FORCED: 0,
-    Verdict.FAILED: 1,
-    Verdict.NOTHING_FOUND: 3,
-    Verdict.OUT_OF_BUDGET: 4,
-}
+EXIT_CODES = {"answered": 0, "forced": 0, "failed": 1, "nothing_found": 3, "out_of_budget": 4}
+"""The exit code of each verdict."""
 INTERRUPTED, TERMINATED = 130, 143
 
 
@@ -39,6 +34,8 @@ def open_view(show: Show) -> LiveRun:
     """The live view for this terminal: silent unless both outputs are terminals."""
     from rich.console import Console
 
+    from pansophy.cli.live import LiveRun
+
     watched = sys.stdout.isatty() and sys.stderr.isatty() and not show.quiet
     return LiveRun(Console(stderr=True), verbose=show.verbose, shown=watched)
 
@@ -48,6 +45,8 @@ def run_shown(live: LiveRun, work: Callable[[], Coroutine[Any, Any, Answer]], st
 
     Ctrl-C and SIGTERM cancel it, so that it can store what it has, and leave with 130 and 143.
     """
+    import asyncio
+
     with live.running():
         try:
             return asyncio.run(_cancelled_by_sigterm(work()))
@@ -63,6 +62,8 @@ def run_shown(live: LiveRun, work: Callable[[], Coroutine[Any, Any, Answer]], st
 
 
 async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Answer]) -> Answer:
+    import asyncio
+
     task = asyncio.current_task()
     assert task is not None
     with contextlib.suppress(NotImplementedError):  # there is no such handler on Windows
@@ -76,6 +77,8 @@ def show_answer(answer: Answer, show: Show, locate: Locate) -> None:
         typer.echo(answer.to_json())
     else:
         from rich.console import Console
+
+        from pansophy.cli.answer_view import print_answer
 
         print_answer(Console(), answer, locate, summary=not show.quiet, everything=show.verbose)
     raise typer.Exit(EXIT_CODES[answer.verdict])

@@ -1,0 +1,67 @@
+"""Measures how long `import pansophy` and `pansophy --help` take: `python benchmarks/startup.py [FILE]`.
+
+Writes the medians and minima of repeated cold processes as JSON, with the machine and the versions.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pansophy.evaluation import provenance
+
+TIMES = 15
+COMMANDS = {
+    "python": ["-c", "pass"],
+    "import pansophy": ["-c", "import pansophy"],
+    "pansophy --help": ["-m", "pansophy", "--help"],
+    "pansophy ask --help": ["-m", "pansophy", "ask", "--help"],
+}
+GOALS = {"import pansophy": 0.15, "pansophy --help": 0.25}
+
+
+def seconds(arguments: list[str]) -> list[float]:
+    """Wall seconds of `TIMES` runs of the interpreter; the first run, which may compile, is not counted."""
+    taken = []
+    for _ in range(TIMES + 1):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+        taken.append(time.perf_counter() - began)
+    return taken[1:]
+
+
+def main() -> None:
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "results" / "startup.json"
+    rows = []
+    for name, arguments in COMMANDS.items():
+        taken = seconds(arguments)
+        rows.append(
+            {
+                "command": name,
+                "median_seconds": round(statistics.median(taken), 4),
+                "min_seconds": round(min(taken), 4),
+                "goal_seconds": GOALS.get(name),
+            }
+        )
+        print(f"{name:24} median {rows[-1]['median_seconds']:.3f} s")
+    result = {
+        "benchmark": "startup",
+        "runs_each": TIMES,
+        "machine": provenance.machine(),
+        "versions": provenance.versions(),
+        "command": provenance.command(),
+        "measured": provenance.now(),
+        "rows": rows,
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    partial.replace(target)
+
+
+if __name__ == "__main__":
+    main()
