@@ -62,7 +62,7 @@ def _parts(answer: Answer, locate: Locate, summary: bool, everything: bool) -> I
 
 
 def _text(answer: Answer, citations: int) -> Text:
-    text = Text(printable(answer.text).strip(), style="bold")
+    text = Text.assemble((printable(answer.text).strip(), "bold"))
     for number in range(1, citations + 1):
         text.append(f"{' ' if number == 1 else ''}[{number}]", style="cyan")
     return text
@@ -83,12 +83,10 @@ def _remark(answer: Answer) -> str:
 def _evidence(items: Sequence[Evidence], locate: Locate, first: int) -> Iterator[RenderableType]:
     for number, item in enumerate(items, start=first):
         yield Text()
-        head = Text(f"[{number}] ", style="cyan")
-        head.append(printable(item.document), style="bold")
         line = locate(item)
         where = f"characters {item.start}-{item.end}"
-        head.append(f", {where}" if line is None else f", line {line} ({where})", style="dim")
-        yield head
+        where = f", {where}" if line is None else f", line {line} ({where})"
+        yield Text.assemble((f"[{number}] ", "cyan"), (one_line(item.document), "bold"), (where, "dim"))
         body = f"“{one_line(item.quote)}”" if item.quote else one_line(item.statement)
         yield Padding(Text(body, style="italic" if item.quote else ""), (0, 0, 0, 4), expand=False)
 

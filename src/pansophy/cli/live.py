@@ -148,8 +148,7 @@ class RunView:
         readers = started.model
         if started.seeker_model != started.model:
             readers = f"{started.seeker_model} reads, {started.model} reasons"
-        question = Text("? ", style="bold cyan")
-        question.append(one_line(started.question), style="bold")
+        question = Text.assemble(("? ", "bold cyan"), (one_line(started.question), "bold"))
         question.truncate(max(10, width * 2), overflow=self._look.overflow)
         yield question
         facts = [started.strategy.replace("_", " "), readers, f"window {short_count(started.window)}"]
@@ -182,9 +181,8 @@ class RunView:
         if progress.note is not None:
             yield "  notes", Text(f"{progress.note.step} of {progress.note.of}  {one_line(progress.note.text)}")
         if progress.best is not None:
-            best = Text(f"{progress.best.rating:.0f} ", style="bold green")
-            best.append(one_line(progress.best.statement), style="default")
-            yield "  best", best
+            rating = (f"{progress.best.rating:.0f} ", "bold green")
+            yield "  best", Text.assemble(rating, one_line(progress.best.statement))
         usage = progress.usage
         tokens = (
             (usage.prefilled_tokens, "prefilled"),
@@ -210,7 +208,7 @@ def _indented(text: Text) -> Iterator[Text]:
 def _ladder(rungs: list[Rung], look: Look) -> Text:
     text = Text()
     for rung in rungs:
-        label = f"{rung.label}!" if rung.forced else rung.label
+        label = f"{rung.label} forced" if rung.forced else rung.label
         text.append(f"{label} {look.tries[rung.state]}", style=RUNG_STYLES[rung.state])
         text.append("   ")
     return text
@@ -220,23 +218,23 @@ def message_of(event: Event) -> Text | None:
     """One event as a line for `--verbose`; None for events that say nothing to a reader."""
     match event:
         case ChunkRead(found=True):
-            text = Text(f"[round {event.round}, chunk {event.chunk}] ", style="dim")
-            text.append(f"{event.rating:.0f} ", style="bold green")
-            text.append(one_line(event.statement), style="default")
-            if event.quote:
-                text.append(f" “{one_line(event.quote)}”", style="italic")
-            text.append(f" {event.document} {event.start}-{event.end}", style="dim")
-            return text
+            quote = f" “{one_line(event.quote)}”" if event.quote else ""
+            return Text.assemble(
+                (f"[round {event.round}, chunk {event.chunk}] ", "dim"),
+                (f"{event.rating:.0f} ", "bold green"),
+                one_line(event.statement),
+                (quote, "italic"),
+                (f" {one_line(event.document)} {event.start}-{event.end}", "dim"),
+            )
         case ChunkRead():
             return Text(f"[round {event.round}, chunk {event.chunk}] nothing here", style="dim")
         case ChunkFailed():
             return Text(f"[round {event.round}, chunk {event.chunk}] failed: {one_line(event.error)}", style="red")
         case ReasoningTried():
-            text = Text(f"[round {event.round}, try {event.attempt}] ", style="dim")
-            text.append(one_line(event.answer) if event.answered else "not answerable from these", style="bold")
-            return text
+            said = one_line(event.answer) if event.answered else "not answerable from these"
+            return Text.assemble((f"[round {event.round}, try {event.attempt}] ", "dim"), (said, "bold"))
         case NoteWritten():
-            return Text(f"[note {event.step} of {event.of}] ", style="dim") + Text(one_line(event.text))
+            return Text.assemble((f"[note {event.step} of {event.of}] ", "dim"), one_line(event.text))
         case Warned():
             return Text(f"[note] {one_line(event.message)}", style="yellow")
         case _:
