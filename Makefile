@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 Q ?= Which built-in exception is raised when a generator or coroutine is closed?
 SOURCES ?= python-docs:
@@ -44,7 +44,7 @@ pictures: $(VENV)/.runtime
 
 # After changing the dependencies: `make clean`, delete constraints.txt's pins that block, install, then this.
 constraints: $(VENV)/.dev
-	@{ head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep -v '^#' | grep -v '^torch=='; \
+	@{ head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep -v '^#' | grep -v '^torch==' | sort -f; \
 	   grep '^torch==' constraints.txt; } > constraints.txt.partial && mv constraints.txt.partial constraints.txt
 
 clean:
@@ -58,11 +58,11 @@ $(BIN)/python:
 
 # The stamps say what is installed; they are made anew when the dependencies change.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing pansophy and what it runs on ..."
+	@echo "installing pansophy and what it runs on (a minute or two) ..."
 	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing pansophy and what its tests need ..."
+	@echo "installing pansophy and what its tests need (a minute or two) ..."
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.runtime $@
