@@ -180,8 +180,8 @@ def times(count: int, behaviour: Behaviour, then: Behaviour) -> list[Behaviour]:
 class MisbehavingServer:
     """Serves in a thread of its own from `__enter__` to `__exit__`; see the module's docstring.
 
-    `behaviour` may be replaced while it serves. `most_at_once` is the largest number of chat requests that were open at
-    the same time.
+    `behaviour` may be replaced while it serves. `open_requests` is how many chat requests are open now,
+    `most_at_once` the most that ever were.
     """
 
     def __init__(self, behaviour: Behaviour | Sequence[Behaviour], *, keep: bool = True) -> None:
@@ -191,7 +191,7 @@ class MisbehavingServer:
         self.base_url = ""
         self._keep = keep
         self._count = 0
-        self._open = 0
+        self.open_requests = 0
         self._started = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -259,12 +259,12 @@ class MisbehavingServer:
         self._count += 1
         if self._keep:
             self.requests.append(request)
-        self._open += 1
-        self.most_at_once = max(self.most_at_once, self._open)
+        self.open_requests += 1
+        self.most_at_once = max(self.most_at_once, self.open_requests)
         try:
             return await self._answer(request, reader, writer)
         finally:
-            self._open -= 1
+            self.open_requests -= 1
 
     async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         behaviour = self._script[0] if len(self._script) == 1 else self._script.pop(0)
