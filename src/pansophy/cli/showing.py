@@ -40,24 +40,32 @@ def open_view(show: Show) -> LiveRun:
     return LiveRun(Console(stderr=True), verbose=show.verbose, shown=watched)
 
 
-def run_shown(live: LiveRun, work: Callable[[], Coroutine[Any, Any, Answer]], stored: bool = True) -> Answer:
+def run_shown(
+    live: LiveRun, work: Callable[[], Coroutine[Any, Any, Answer]], show: Show, *, stored: bool = True
+) -> Answer:
     """Run `work` under the live view.
 
-    Ctrl-C and SIGTERM cancel it, so that it can store what it has, and leave with 130 and 143.
+    Ctrl-C and SIGTERM cancel it, so that it can store what it has, and leave with 130 and 143. A run that fails is
+    printed as well when JSON is wanted, before its error goes on.
     """
     import asyncio
+
+    from pansophy.errors import RunFailed
 
     with live.running():
         try:
             return asyncio.run(_cancelled_by_sigterm(work()))
         except (KeyboardInterrupt, asyncio.CancelledError) as stop:
             code = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
+        except RunFailed as failure:
+            if show.as_json:
+                typer.echo(failure.answer.to_json())
+            raise
     started = live.progress.started
     if stored and started is not None and started.run_id:
-        message = f"Stopped; what was read is kept. Go on with: pansophy runs resume {started.run_id}"
+        typer.echo(f"Stopped; what was read is kept. Go on with: pansophy runs resume {started.run_id}", err=True)
     else:
-        message = "Stopped."
-    typer.echo(message, err=True)
+        typer.echo("Stopped.", err=True)
     raise typer.Exit(code)
 
 
