@@ -5,6 +5,11 @@ The CLI prints their message as one line and exits with their `exit_code`; `--de
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pansophy.types import Answer
+
 
 class PansophyError(Exception):
     """Base of every error that pansophy raises on purpose."""
@@ -92,3 +97,14 @@ class BudgetExceeded(PansophyError):
     """A limit of the run (calls, tokens, cost or deadline) is reached: no further call is made."""
 
     exit_code = 4
+
+
+class RunFailed(PansophyError):
+    """A question could not be read to an end: its message is the first cause.
+
+    `answer` is the run as far as it came (verdict "failed"), with the failed chunks and what was paid.
+    """
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        super().__init__(message)
+        self.answer = answer

@@ -105,17 +105,26 @@ class ChatMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One generated token with its natural log-probability, and the likeliest tokens at that place with theirs."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """A chat model's reply.
 
     `finish_reason` is "stop" when the model ended by itself and "length" when it ran into `max_tokens`.
-    `logprobs` holds (token, log-probability) pairs where the endpoint gives them.
+    `logprobs` has one entry for each generated token, where they were asked for and the endpoint gives them.
     """
 
     text: str
     finish_reason: str
     usage: Usage
-    logprobs: tuple[tuple[str, float], ...] | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class _Call:
     priority: int
     order: int
     attempts: Attempts
+    logprobs: bool = False
     prompt_tokens: int | None = None
     empty_replies: int = 0
 
@@ -113,6 +114,7 @@ class Engine:
         max_tokens: int,
         temperature: float = 0.0,
         seed: int | None = 0,
+        logprobs: bool = False,
         priority: int = 0,
     ) -> Completion:
         """One completion, recalled from the journal or made within the limits.
@@ -124,6 +126,7 @@ class Engine:
             max_tokens: the most tokens that may be generated.
             temperature: 0 for the most likely reply.
             seed: for sampling.
+            logprobs: ask for log-probabilities of the generated tokens.
             priority: calls with a lower number go first when the model has no free slot.
 
         Raises:
@@ -131,12 +134,15 @@ class Engine:
             BudgetExceeded: a limit of the run is reached.
             UsageError: `max_cost` is set and the prices of `model` are unknown.
         """
-        key = call_key(model.identity, messages, schema, max_tokens, temperature, seed)
+        key = call_key(model.identity, messages, schema, max_tokens, temperature, seed, logprobs)
         if self._journal is not None and (known := self._journal.recall(key)) is not None:
             self.recalled += known.usage
             return known
         order = next(self._order)
-        call = _Call(model, messages, schema, max_tokens, temperature, seed, priority, order, Attempts(self._policy))
+        attempts = Attempts(self._policy)
+        call = _Call(
+            model, messages, schema, max_tokens, temperature, seed, priority, order, attempts, logprobs=logprobs
+        )
         try:
             async with asyncio.timeout(self.remaining) as deadline:
                 completion = await self._persevere(call)
@@ -227,6 +233,7 @@ class Engine:
                     temperature=call.temperature,
                     # an empty reply to a sampled call is not worth asking for again with the same seed
                     seed=None if call.seed is None else call.seed + call.empty_replies,
+                    logprobs=call.logprobs,
                 )
         except TimeoutError as error:
             if not timeout.expired():

@@ -30,7 +30,16 @@ def call_key(
     max_tokens: int,
     temperature: float,
     seed: int | None,
+    logprobs: bool = False,
 ) -> str:
     """SHA-256 over all that decides a reply: equal calls, and only those, have equal keys."""
-    content = [identity, [[m.role, m.content] for m in messages], schema, max_tokens, float(temperature), seed]
+    content = [
+        identity,
+        [[m.role, m.content] for m in messages],
+        schema,
+        max_tokens,
+        float(temperature),
+        seed,
+        logprobs,
+    ]
     return hashlib.sha256(json.dumps(content, separators=(",", ":"), default=dict).encode()).hexdigest()

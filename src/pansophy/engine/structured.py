@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pansophy.engine.engine import Engine
 from pansophy.engine.ratings import Rating, parse_rating
 from pansophy.engine.schemas import schema_of
-from pansophy.models.base import ChatModel
+from pansophy.models.base import ChatModel, JSONSchema
 from pansophy.types import ChatMessage, Completion, Usage
 
 __all__ = ["Rating", "complete_as", "parse_rating", "parse_reply", "schema_of"]
@@ -43,7 +43,9 @@ async def complete_as(
     tries: int = 2,
     temperature: float = 0.0,
     seed: int = 0,
+    logprobs: bool = False,
     priority: int = 0,
+    schema: JSONSchema | None = None,
 ) -> tuple[Reply | None, Completion]:
     """One completion, understood as a `reply` object.
 
@@ -58,7 +60,9 @@ async def complete_as(
         tries: how many replies are asked for at most.
         temperature: of the first try; later ones use at least `RETRY_TEMPERATURE`.
         seed: of the first try; later ones count up.
+        logprobs: as for `Engine.complete`.
         priority: as for `Engine.complete`.
+        schema: a narrower JSON schema to ask for, instead of the one made from `reply`.
 
     Returns:
         The object, None if no reply could be understood, and the last completion, whose usage is that of all tries.
@@ -66,7 +70,7 @@ async def complete_as(
     Raises:
         As `Engine.complete`.
     """
-    schema = schema_of(reply)
+    schema = schema_of(reply) if schema is None else schema
     spent = Usage()
     for attempt in range(max(tries, 1)):
         completion = await engine.complete(
@@ -76,6 +80,7 @@ async def complete_as(
             max_tokens=max_tokens,
             temperature=max(temperature, RETRY_TEMPERATURE) if attempt else temperature,
             seed=seed + attempt,
+            logprobs=logprobs,
             priority=priority,
         )
         spent += completion.usage

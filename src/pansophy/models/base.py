@@ -50,7 +50,7 @@ class ChatModel(Protocol):
             temperature: 0 for the most likely reply.
             seed: for sampling; the same seed gives the same reply where the back end can promise it.
             stop: strings at which generation ends.
-            logprobs: ask for the log-probability of each generated token.
+            logprobs: ask for the log-probability of each generated token and of its likeliest alternatives.
 
         Returns:
             The completion with its usage (including tokens that the back end's prefix cache served).

@@ -24,7 +24,9 @@ _REFUSED_PARAMETER = re.compile(
     re.I,
 )
 _ABOUT_SCHEMA = re.compile(r"response_format|json_schema|json_object|\bschema\b|grammar|structured output", re.I)
-_OPTIONAL = ("temperature", "seed", "stop", "logprobs")
+_OPTIONAL = ("temperature", "seed", "stop", "top_logprobs", "logprobs")
+TOP_LOGPROBS = 5
+"""Alternatives asked for at each token: every endpoint that gives any gives this many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Dialect:
         if request.stop:
             optional["stop"] = list(request.stop)
         if request.logprobs:
-            optional["logprobs"] = True
+            optional |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         body.update({name: value for name, value in optional.items() if name not in self.dropped})
         if request.schema is not None and self.schema_mode != "described":
             body["response_format"] = _response_format(request.schema, self.schema_mode)

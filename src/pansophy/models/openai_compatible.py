@@ -35,7 +35,7 @@ from pansophy.models.servers import (
     ask_server,
     hosted_window,
 )
-from pansophy.types import ChatMessage, Completion, Usage
+from pansophy.types import ChatMessage, Completion, TokenLogprob, Usage
 
 if TYPE_CHECKING:
     import openai
@@ -368,9 +368,18 @@ class OpenAICompatible:
             self.warnings = (*self.warnings, message)
 
 
-def _logprobs(choice: Mapping[str, Any]) -> tuple[tuple[str, float], ...] | None:
+def _logprobs(choice: Mapping[str, Any]) -> tuple[TokenLogprob, ...] | None:
     content = (choice.get("logprobs") or {}).get("content")
-    return tuple((item["token"], float(item["logprob"])) for item in content) if content else None
+    if not content:
+        return None
+    return tuple(
+        TokenLogprob(
+            item["token"],
+            float(item["logprob"]),
+            tuple((top["token"], float(top["logprob"])) for top in item.get("top_logprobs") or ()),
+        )
+        for item in content
+    )
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -18,7 +18,7 @@ from pansophy.events import Event
 from pansophy.runs import database as db
 from pansophy.runs.owner import Claim, describe, is_alive
 from pansophy.runs.secrets import without_environment_key
-from pansophy.types import Answer, Completion, Usage, Verdict
+from pansophy.types import Answer, Completion, TokenLogprob, Usage, Verdict
 
 Status = Literal["running", "interrupted", "finished"]
 
@@ -260,5 +260,9 @@ def _completion(data: dict[str, Any]) -> Completion:
         text=data["text"],
         finish_reason=data["finish_reason"],
         usage=Usage(**data["usage"]),
-        logprobs=None if logprobs is None else tuple((token, value) for token, value in logprobs),
+        logprobs=None if logprobs is None else tuple(_token_logprob(item) for item in logprobs),
     )
+
+
+def _token_logprob(data: dict[str, Any]) -> TokenLogprob:
+    return TokenLogprob(data["token"], data["logprob"], tuple((token, value) for token, value in data["top"]))
