@@ -140,7 +140,7 @@ def remove(store: Store, document_ids: Sequence[str], timeout: float) -> int:
         rows = [row for row in store.rows if row.id not in wanted]
         _delete_keys(chunks, [row.key for row in store.rows if row.id in wanted])
         # What an index has seen it keeps, even of rows that are gone: so it is made anew from what is left.
-        refresh_index(chunks, chunks.count_rows(), grams=store.state.grams)
+        refresh_index(chunks, chunks.count_rows(), store.state)
         store.commit(chunks, rows, store.state, erase=True)
     return len(wanted)
 
@@ -303,9 +303,14 @@ def _finish(
         return
     if dead:
         _delete_keys(chunks, sorted(set(dead)))
-    state = replace(store.state, next_key=ingest.next_key, grams=store.state.grams or ingest.grams)
+    state = replace(
+        store.state,
+        next_key=ingest.next_key,
+        grams=store.state.grams or ingest.grams,
+        spaced=store.state.spaced and ingest.spaced,
+    )
     if ingest.chunks or dead:
-        refresh_index(chunks, ingest.chunks, grams=state.grams)
+        refresh_index(chunks, ingest.chunks, state)
     store.commit(chunks, rows, state, erase=erase)
 
 

@@ -12,10 +12,8 @@ import re
 import shutil
 import tempfile
 import weakref
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +21,17 @@ from pansophy import settings
 from pansophy.corpus import adding, searching
 from pansophy.corpus.adding import AddProgress, AddReport
 from pansophy.corpus.chunking import DEFAULT_CHUNK_TOKENS, SMALLEST_CHUNK_TOKENS
+from pansophy.corpus.contents import Contents
 from pansophy.corpus.embed import Embedder, open_embedder
 from pansophy.corpus.ingest import now
 from pansophy.corpus.sources import Stamp, source_changed, source_key
-from pansophy.corpus.store import DocumentRow, State, Store, storing
+from pansophy.corpus.store import State, Store, storing
 from pansophy.errors import CorpusError, UsageError
 from pansophy.types import Chunk, Document, Span
 
 LOCK_SECONDS = 120.0
 _READ_AHEAD = 1024
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
-_COLUMNS = ["key", "number", "start", "end", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,7 @@ class Corpus:
     def __init__(self, name: str, store: Store, *, embedder: Embedder | None = None) -> None:
         self.name = name
         self._store = store
+        self._contents = Contents(store)
         self._embedder = embedder
         self._temporary: weakref.finalize[..., Any] | None = None
 
@@ -236,16 +235,16 @@ class Corpus:
 
     @property
     def chunk_count(self) -> int:
-        return self._offsets[-1]
+        return self._contents.offsets[-1]
 
-    @cached_property
+    @property
     def character_count(self) -> int:
-        return sum(row.characters for row in self._store.rows)
+        return sum(row.characters for row in self._contents.rows)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the documents' ids and contents: the same for the same set, however it came together."""
-        lines = sorted(f"{row.id}\x00{row.sha256}" for row in self._store.rows)
+        lines = sorted(f"{row.id}\x00{row.sha256}" for row in self._contents.rows)
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
     def info(self) -> CorpusInfo:
@@ -256,7 +255,7 @@ class Corpus:
         return CorpusInfo(
             name=self.name,
             location=self.location,
-            documents=len(self._store.rows),
+            documents=len(self._contents.rows),
             chunks=self.chunk_count,
             characters=self.character_count,
             created=state.created,
@@ -267,14 +266,14 @@ class Corpus:
     def refresh(self) -> None:
         """Looks at the corpus again, as other processes have left it."""
         self._store.refresh()
-        self._forget()
+        self._contents = Contents(self._store)
 
     def __repr__(self) -> str:
-        return f"Corpus({self.name!r}, {len(self._store.rows)} documents, {self.chunk_count} chunks)"
+        return f"Corpus({self.name!r}, {len(self._contents.rows)} documents, {self.chunk_count} chunks)"
 
     def __len__(self) -> int:
         """The number of documents."""
-        return len(self._store.rows)
+        return len(self._contents.rows)
 
     def __bool__(self) -> bool:
         return True
@@ -314,7 +313,7 @@ class Corpus:
     def add_documents(self, documents: Iterable[Document]) -> AddReport:
         """Adds documents made in Python, in one atomic step; one whose id is known is replaced if its text differs."""
         report = adding.add_documents(self._store, documents, self.embedder, LOCK_SECONDS)
-        self._forget()
+        self._contents = Contents(self._store)
         return report
 
     def remove(self, document_ids: Sequence[str]) -> int:
@@ -327,7 +326,7 @@ class Corpus:
             CorpusError: an id is unknown; then nothing is removed.
         """
         count = adding.remove(self._store, document_ids, LOCK_SECONDS)
-        self._forget()
+        self._contents = Contents(self._store)
         return count
 
     def delete(self) -> None:
@@ -337,11 +336,11 @@ class Corpus:
     def stale(self) -> list[str]:
         """The ids of documents whose source has changed or vanished since they were added."""
         changed: dict[str, bool] = {}
-        for row in self._store.rows:
+        for row in self._contents.rows:
             if row.source and row.source not in changed:
                 stamp = Stamp(row.size, row.mtime_ns) if row.size >= 0 else None
                 changed[row.source] = source_changed(row.source, stamp, row.source_sha256)
-        return [row.id for row in self._store.rows if changed.get(row.source, False)]
+        return [row.id for row in self._contents.rows if changed.get(row.source, False)]
 
     # ---- reading it ----
 
@@ -352,7 +351,7 @@ class Corpus:
                 row.id, row.title, row.source, row.sha256, row.characters, row.chunks, row.language, row.added,
                 json.loads(row.metadata),
             )
-            for row in self._store.rows
+            for row in self._contents.rows
         ]  # fmt: skip
 
     def document(self, document_id: str) -> Document:
@@ -361,7 +360,7 @@ class Corpus:
         Raises:
             CorpusError: there is none of this id.
         """
-        row = self._row(document_id)
+        row = self._contents.row(document_id)
         text = "".join(chunk.text for chunk in self.chunks(document=document_id))
         return Document(row.id, row.title, text, row.source, row.sha256, json.loads(row.metadata))
 
@@ -371,56 +370,41 @@ class Corpus:
         Raises:
             CorpusError: no such document, or the span doesn't lie in it.
         """
-        row = self._row(span.document)
+        row = self._contents.row(span.document)
         if not 0 <= span.start <= span.end <= row.characters:
             raise CorpusError(
                 f"{span.document} has {row.characters} characters: {span.start} to {span.end} doesn't lie in it."
             )
         if span.start == span.end:
             return ""
-        where = f"key = {row.key} AND start < {span.end} AND end > {span.start}"
-        pieces = self._query(where, row.chunks)
-        text = "".join(piece["text"] for piece in pieces)
-        offset = pieces[0]["start"] if pieces else 0
-        return text[span.start - offset : span.end - offset]
+        pieces = self._contents.covering(span)
+        offset = pieces[0].start
+        return "".join(piece.text for piece in pieces)[span.start - offset : span.end - offset]
 
     def chunks(self, *, document: str | None = None) -> Iterator[Chunk]:
         """All chunks in reading order, or those of one document; never more than a few megabytes are in memory."""
-        positions = range(len(self._store.rows)) if document is None else [self._position(document)]
-        start, stop = (0, self.chunk_count) if document is None else self._range(positions[0])
+        start, stop = (0, self.chunk_count) if document is None else self._contents.range(document)
         for low in range(start, stop, _READ_AHEAD):
-            yield from self.chunk_range(low, min(stop, low + _READ_AHEAD))
+            yield from self._contents.read(range(low, min(stop, low + _READ_AHEAD)))
 
-    def chunk_range(self, start: int, stop: int) -> list[Chunk]:
-        """The chunks with index `start` to `stop` (exclusive), in order."""
-        start, stop = max(0, start), min(stop, self.chunk_count)
-        if start >= stop:
-            return []
-        return self.chunks_at([(start, stop)])
+    def read(self, indices: Iterable[int]) -> list[Chunk]:
+        """The chunks with these indices, each once, in reading order.
 
-    def chunks_at(self, ranges: Sequence[tuple[int, int]]) -> list[Chunk]:
-        """The chunks of several ranges of indices at once, ordered by index. Ranges must lie in the corpus."""
-        conditions = [condition for low, high in ranges for condition in self._conditions(low, high)]
-        found: list[Chunk] = []
-        for at in range(0, len(conditions), 200):
-            found += [self._chunk(row) for row in self._query(" OR ".join(conditions[at : at + 200]), self.chunk_count)]
-        expected = len({index for low, high in ranges for index in range(low, high)})
-        if len(found) != expected:
-            raise CorpusError(f"The corpus {self.name!r} was changed while it was read: open it again.")
-        return sorted(found, key=lambda chunk: chunk.index)
+        Raises:
+            CorpusError: the corpus holds no such chunk, or was changed by another process so that it is gone.
+        """
+        wanted = list(indices)
+        if wanted and not 0 <= min(wanted) <= max(wanted) < self.chunk_count:
+            raise CorpusError(f"The corpus {self.name!r} has {self.chunk_count} chunks: not all of those asked for.")
+        return self._contents.read(wanted)
 
-    def chunk_sizes(self, document: str) -> list[int]:
-        """The size of each chunk of a document in UTF-8 bytes, in order, without reading the texts."""
-        row = self._row(document)
-        with storing(self.location):
-            query = self._store.chunks().search().where(f"key = {row.key}").select(["number", "size"])
-            found = query.limit(row.chunks).to_arrow()
-        numbers, sizes = found["number"].to_pylist(), found["size"].to_pylist()
-        return [size for _, size in sorted(zip(numbers, sizes, strict=True))]
-
-    def document_range(self, document: str) -> tuple[int, int]:
+    def chunk_range(self, document: str) -> tuple[int, int]:
         """The indices of a document's chunks: first and one past the last."""
-        return self._range(self._position(document))
+        return self._contents.range(document)
+
+    def chunk_sizes(self, start: int, stop: int) -> list[int]:
+        """The sizes in UTF-8 bytes of the chunks with index `start` to `stop` (exclusive); their texts aren't read."""
+        return self._contents.sizes(start, stop)
 
     def search(self, query: str, limit: int) -> list[ScoredChunk]:
         """The chunks that fit `query` best, best first; equal scores in reading order.
@@ -440,7 +424,8 @@ class Corpus:
             hits = searching.search(
                 self._store.chunks(), query, limit, grams=self._store.state.grams, embedder=self.embedder
             )
-        scored = [ScoredChunk(self._chunk(hit), hit["score"]) for hit in hits if hit["key"] in self._positions]
+        known = self._contents.position_of_key
+        scored = [ScoredChunk(self._contents.chunk(hit), hit["score"]) for hit in hits if hit["key"] in known]
         scored.sort(key=lambda item: (-item.score, item.chunk.index))
         return scored[:limit]
 
@@ -463,68 +448,8 @@ class Corpus:
             allow_urls=allow_urls,
             exactly=exactly,
         )
-        self._forget()
+        self._contents = Contents(self._store)
         return report
-
-    def _forget(self) -> None:
-        for name in ("character_count", "fingerprint", "_offsets", "_positions", "_by_id"):
-            self.__dict__.pop(name, None)
-
-    @cached_property
-    def _offsets(self) -> list[int]:
-        """The index of each document's first chunk, and at the end the number of all chunks."""
-        offsets = [0]
-        for row in self._store.rows:
-            offsets.append(offsets[-1] + row.chunks)
-        return offsets
-
-    @cached_property
-    def _positions(self) -> dict[int, int]:
-        return {row.key: position for position, row in enumerate(self._store.rows)}
-
-    @cached_property
-    def _by_id(self) -> dict[str, int]:
-        return {row.id: position for position, row in enumerate(self._store.rows)}
-
-    def _position(self, document_id: str) -> int:
-        try:
-            return self._by_id[document_id]
-        except KeyError:
-            raise CorpusError(f"The corpus {self.name!r} has no document {document_id!r}.") from None
-
-    def _row(self, document_id: str) -> DocumentRow:
-        return self._store.rows[self._position(document_id)]
-
-    def _range(self, position: int) -> tuple[int, int]:
-        return self._offsets[position], self._offsets[position + 1]
-
-    def _conditions(self, start: int, stop: int) -> Iterator[str]:
-        """SQL conditions that select the chunks with these indices: whole documents together, parts by number."""
-        whole: list[str] = []
-        position = bisect_right(self._offsets, start) - 1
-        while start < stop:
-            first, end = self._range(position)
-            key = self._store.rows[position].key
-            last = min(stop, end)
-            if start == first and last == end:
-                whole.append(str(key))
-            elif start < last:
-                yield f"(key = {key} AND number >= {start - first} AND number < {last - first})"
-            start = last
-            position += 1
-        if whole:
-            yield f"key IN ({','.join(whole)})"
-
-    def _query(self, where: str, limit: int) -> list[dict[str, Any]]:
-        with storing(self.location):
-            found = self._store.chunks().search().where(where).select(_COLUMNS).limit(max(1, limit)).to_list()
-        return sorted(found, key=lambda row: (row["key"], row["number"]))
-
-    def _chunk(self, row: Mapping[str, Any]) -> Chunk:
-        position = self._positions[row["key"]]
-        document = self._store.rows[position]
-        index = self._offsets[position] + row["number"]
-        return Chunk(document.id, row["start"], row["end"], row["text"], index, document.title)
 
 
 def list_corpora(home: Path | None = None) -> list[CorpusInfo]:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -26,21 +25,33 @@ if TYPE_CHECKING:
     from pansophy.corpus.embed import Embedder
 
 BATCH = 1024
+LONGEST_TITLE = 200
+COLUMNS = ("key", "number", "start", "size", "lead", "words", "grams")
 
-# Scripts that are written without spaces between words: Han, Kana (Thai, Lao, Khmer are split by a dictionary alone).
+# Han and Kana are written without spaces, and a dictionary alone splits them differently in a question and in a text.
 _UNSPACED = re.compile(
     r"[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+"
 )
+# Scripts whose words only a dictionary finds: these, and Thai, Lao, Burmese, Khmer.
+_NEEDS_DICTIONARY = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0003134f]"
+)
+# A quick test before that one: the bytes of Latin, Greek, Cyrillic, Hebrew and Arabic letters and of most punctuation.
+_SPACED_BYTES = bytes([*range(0xE0), 0xE2])
 
 
 def letter_pairs(text: str) -> str | None:
     """The overlapping letter pairs of every unspaced run in `text` (a lone letter is itself); None without any."""
-    if text.isascii():
-        return None
     words: list[str] = []
     for run in _UNSPACED.findall(text):
         words.extend(map("".join, pairwise(run)) if len(run) > 1 else (run,))
     return " ".join(words) or None
+
+
+def is_spaced(text: str, encoded: bytes) -> bool:
+    """Whether the words of a text are separated by spaces. `encoded` is the text in UTF-8."""
+    return not encoded.translate(None, _SPACED_BYTES) or not _NEEDS_DICTIONARY.search(text)
 
 
 def language_of(text: str) -> str:
@@ -67,17 +78,6 @@ _SCRIPTS = {
 }
 
 
-@dataclass(slots=True)
-class _Batch:
-    columns: dict[str, list[object]] = field(default_factory=dict)
-    rows: int = 0
-
-    def append(self, values: dict[str, object]) -> None:
-        for name, value in values.items():
-            self.columns.setdefault(name, []).append(value)
-        self.rows += 1
-
-
 class Ingest:
     """Cuts drafts into record batches and collects the document rows that belong to them."""
 
@@ -87,10 +87,11 @@ class Ingest:
         self.embedder = embedder
         self.schema = chunk_schema(embedder.dimensions if embedder else 0)
         self.grams = False
+        self.spaced = True
         self.chunks = 0
         self.characters = 0
         self.abandoned: list[int] = []
-        self._batch = _Batch()
+        self._batch: list[tuple[object, ...]] = []
 
     def document(
         self, draft: Draft, identifier: str, source: str, source_sha256: str, stamp: Stamp | None, *, own: str = ""
@@ -110,23 +111,18 @@ class Ingest:
             blank = blank and text.isspace()
             if number == 0:
                 language = language_of(text)
-            pairs = letter_pairs(text)
-            self.grams = self.grams or pairs is not None
+            lead = _lead(draft.title, headings.feed(text))
+            words = lead + text
+            encoded = words.encode("utf-8")
+            spaced = is_spaced(words, encoded)
+            self.spaced = self.spaced and spaced
             self._batch.append(
-                {
-                    "key": key,
-                    "number": number,
-                    "start": start,
-                    "end": start + len(text),
-                    "size": len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")),
-                    "text": text,
-                    "context": f"{draft.title} {headings.feed(text)}",
-                    "grams": pairs,
-                }
+                (key, number, start, len(encoded) - len(lead.encode("utf-8")), len(lead), words)
+                + ((None,) if spaced else (letter_pairs(words),))
             )
             number += 1
             characters = start + len(text)
-            if self._batch.rows >= BATCH:
+            if len(self._batch) >= BATCH:
                 yield self._take()
         if blank:
             raise SourceError(f"{identifier} holds nothing but white space.")
@@ -151,22 +147,27 @@ class Ingest:
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """The last batch, if there is one."""
-        if self._batch.rows:
+        if self._batch:
             yield self._take()
 
     def _take(self) -> pa.RecordBatch:
         import pyarrow as pa
 
-        batch, self._batch = self._batch, _Batch()
-        columns = dict(batch.columns)
-        arrays = [
-            pa.array(columns[name], self.schema.field(name).type) for name in self.schema.names if name != "vector"
-        ]
+        columns = dict(zip(COLUMNS, zip(*self._batch, strict=True), strict=True))
+        self._batch = []
+        self.grams = self.grams or any(columns["grams"])
+        arrays = [pa.array(columns[name], self.schema.field(name).type) for name in COLUMNS]
         if self.embedder:
-            vectors = self.embedder.embed([str(text) for text in columns["text"]])
+            vectors = self.embedder.embed([str(words) for words in columns["words"]])
             flat = pa.array(vectors.reshape(-1).astype("float32"), pa.float32())
             arrays.append(pa.FixedSizeListArray.from_arrays(flat, self.embedder.dimensions))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _lead(title: str, headings: str) -> str:
+    """What a chunk is found by besides its text. The title counts twice: measured, see benchmarks/retrieval.py."""
+    title = title[:LONGEST_TITLE]
+    return f"{title} {title} {headings}\n"
 
 
 def storable(text: str) -> str:

@@ -99,8 +99,8 @@ class Partition:
     def of(self, document: str) -> list[tuple[int, int]]:
         """The pages of a document as ranges of chunk indices."""
         if document not in self._pages:
-            start, stop = self._corpus.document_range(document)
-            sizes = self._corpus.chunk_sizes(document) if stop - start > 1 else [0]
+            start, stop = self._corpus.chunk_range(document)
+            sizes = self._corpus.chunk_sizes(start, stop)
             self._pages[document] = [(start + low, start + high) for low, high in pack(sizes, self._size)]
         return self._pages[document]
 
@@ -163,7 +163,7 @@ def _best_scores(
 
 
 def _load(corpus: Corpus, order: Sequence[tuple[int, int]], scores: dict[tuple[int, int], float]) -> list[Page]:
-    chunks = corpus.chunks_at(order)
+    chunks = corpus.read(index for page in order for index in range(*page))
     by_index = {chunk.index: chunk for chunk in chunks}
     return [Page(_merge([by_index[index] for index in range(*page)]), page[0], scores.get(page)) for page in order]
 

@@ -26,6 +26,7 @@ ARCHIVES = {".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}
 _TEXT_FIELDS = ("text", "content", "contents", "body", "passage", "paragraph", "document", "article")
 _TITLE_FIELDS = ("title", "name", "heading", "headline", "subject")
 _ID_FIELDS = ("id", "_id", "doc_id", "docid", "document_id", "key", "url")
+_CONTROLS = bytes([*range(9), *range(14, 27)])
 _SAMPLE = 1 << 16
 _PIECE = 1 << 20
 _BOMS = (
@@ -163,7 +164,7 @@ def _refuse_binary(head: bytes, name: str, suffix: str) -> None:
         raise SourceError(f"{name} is in an old Office format: save it as {OLD_OFFICE[suffix]} and add that.")
     if suffix in ARCHIVES or head.startswith((b"PK\x03\x04", b"\x1f\x8b")):
         raise SourceError(f"{name} is an archive: unpack it and add the folder.")
-    if b"\x00" in head or sum(byte < 9 or 13 < byte < 27 for byte in head) > len(head) * 0.02:
+    if b"\x00" in head or len(head) - len(head.translate(None, _CONTROLS)) > len(head) * 0.02:
         raise SourceError(f"{name} is a binary file: convert it to text, Markdown, HTML or PDF first.")
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from pansophy.corpus.contents import CHUNK_COLUMNS
 from pansophy.corpus.ingest import letter_pairs
 
 if TYPE_CHECKING:
     from pansophy.corpus.embed import Embedder
 
-CONTEXT_BOOST = 1.0
 LONGEST_QUERY_WORDS = 200
 _FUSION_CONSTANT = 60  # of reciprocal rank fusion, as published (Cormack et al. 2009)
-_COLUMNS = ["key", "number", "start", "end", "text"]
 
 
 def search(chunks: Any, query: str, limit: int, *, grams: bool, embedder: Embedder | None) -> list[dict[str, Any]]:
@@ -23,7 +22,7 @@ def search(chunks: Any, query: str, limit: int, *, grams: bool, embedder: Embedd
         return by_words
     vector = embedder.embed([query])[0]
     found = chunks.search(vector, vector_column_name="vector").distance_type("cosine")
-    return _fuse([by_words, found.limit(2 * limit).select([*_COLUMNS, "_distance"]).to_list()])[:limit]
+    return _fuse([by_words, found.limit(2 * limit).select([*CHUNK_COLUMNS, "_distance"]).to_list()])[:limit]
 
 
 def _search_words(chunks: Any, query: str, limit: int, *, grams: bool) -> list[dict[str, Any]]:
@@ -33,14 +32,10 @@ def _search_words(chunks: Any, query: str, limit: int, *, grams: bool) -> list[d
     if not words:
         return []
     match: Any = MatchQuery  # a pydantic data class whose defaults type checkers don't see
-    parts: list[tuple[Any, Any]] = [
-        (Occur.SHOULD, match(words, "text")),
-        (Occur.SHOULD, match(words, "context", boost=CONTEXT_BOOST)),
-    ]
-    pairs = letter_pairs(words) if grams else None
-    if pairs:
-        parts.append((Occur.SHOULD, match(pairs, "grams")))
-    found = chunks.search(BooleanQuery(parts), query_type="fts").limit(limit).select([*_COLUMNS, "_score"]).to_list()
+    asked = match(words, "words")
+    if grams and (pairs := letter_pairs(words)):
+        asked = BooleanQuery([(Occur.SHOULD, asked), (Occur.SHOULD, match(pairs, "grams"))])
+    found = chunks.search(asked, query_type="fts").limit(limit).select([*CHUNK_COLUMNS, "_score"]).to_list()
     for row in found:
         row["score"] = float(row.pop("_score"))
     return list(found)

@@ -25,20 +25,22 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 LOCK_FILE = ".lock"
+INDEX_MEGABYTES = 128
 _NEVER = timedelta(days=36_500)
 _KEPT_FOR_READERS = timedelta(hours=1)
-_TEXT_COLUMNS = ("text", "context", "grams")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a corpus is beyond its documents. `next_key` is the key of the next document row; no key is used twice."""
+    """What a corpus is beyond its documents. `next_key` is the key of the next document row; no key is used twice.
+    `grams` tells whether any chunk has letter pairs, `spaced` whether all texts separate their words by spaces."""
 
     chunk_tokens: int
     created: str
     next_key: int = 1
     chunks_version: int = 0
     grams: bool = False
+    spaced: bool = True
     embedder: str | None = None
     dimensions: int = 0
     format: int = FORMAT
@@ -218,37 +220,43 @@ class Store:
         return lancedb.connect(self.location)
 
 
-def refresh_index(chunks: Any, added: int, *, grams: bool) -> None:
-    """Brings the full-text index up to date after `added` rows: a little is merged in, much is indexed anew."""
+def refresh_index(chunks: Any, added: int, state: State) -> None:
+    """Brings the full-text index up to date after `added` rows: a little is merged in, much is indexed anew.
+
+    Words are found by spaces and punctuation where that is enough, which is faster than by dictionaries.
+    """
     from lancedb.index import FTS
 
     total = chunks.count_rows()
     if total == 0:
         return
-    indexed = {index.name for index in chunks.list_indices()}
-    for column in _TEXT_COLUMNS:
-        if column == "grams" and not grams:
-            continue
-        if f"{column}_idx" not in indexed or added * 3 > total:
-            config = FTS(base_tokenizer="whitespace", stem=False, remove_stop_words=False, ascii_folding=False)
-            if column != "grams":
-                config = FTS(base_tokenizer="icu/split")
-            chunks.create_index(column, config=config, replace=True)
+    tokenizer = "simple" if state.spaced else "icu/split"
+    configurations = {"words": FTS(base_tokenizer=tokenizer, memory_limit=INDEX_MEGABYTES)}
+    if state.grams:
+        configurations["grams"] = FTS(
+            base_tokenizer="whitespace", stem=False, remove_stop_words=False, memory_limit=INDEX_MEGABYTES
+        )
+    indexed = {index.name: index.index_details["base_tokenizer"] for index in chunks.list_indices()}
+    for column, configuration in configurations.items():
+        if indexed.get(f"{column}_idx") != configuration.base_tokenizer or added * 3 > total:
+            chunks.create_index(column, config=configuration, replace=True)
 
 
 def chunk_schema(dimensions: int) -> pa.Schema:
-    """The columns of `chunks`. `size` is in UTF-8 bytes; `context` is the title and headings above; `grams` are the
-    letter pairs of scripts without spaces."""
+    """The columns of `chunks`.
+
+    `words` is what is searched: a lead of `lead` characters (title and headings), then the chunk's text. `start` is in
+    characters of the document, `size` in UTF-8 bytes of the text; `grams` are the letter pairs of unspaced scripts.
+    """
     import pyarrow as pa
 
     fields = [
         pa.field("key", pa.int64()),
         pa.field("number", pa.int32()),
         pa.field("start", pa.int64()),
-        pa.field("end", pa.int64()),
         pa.field("size", pa.int32()),
-        pa.field("text", pa.string()),
-        pa.field("context", pa.string()),
+        pa.field("lead", pa.int32()),
+        pa.field("words", pa.string()),
         pa.field("grams", pa.string()),
     ]
     if dimensions:
