@@ -176,7 +176,7 @@ async def test_a_typed_reply_is_understood_or_none_after_two_tries(behaviour, un
 
 async def test_no_more_calls_are_open_at_once_than_allowed_and_all_are_answered():
     def slow_echo(request: m.Request) -> m.Reply:
-        return m.ok(request.prompt, latency=0.02)
+        return m.ok(request.prompt, latency=0.1)
 
     with m.MisbehavingServer(slow_echo) as server:
         model = OpenAICompatible("fake", base_url=server.base_url, api_key="key")
@@ -185,7 +185,7 @@ async def test_no_more_calls_are_open_at_once_than_allowed_and_all_are_answered(
         completions = await asyncio.gather(*calls)
         await model.aclose()
         assert [completion.text for completion in completions] == [f"question {n}" for n in range(100)]
-        assert server.most_at_once == 16
+        assert 8 < server.most_at_once <= 16
         assert len(server.requests) == 100
 
 
