@@ -6,7 +6,7 @@ import dataclasses
 import io
 
 from rich.console import Console
-from synthetic import answer
+from tests.cli.synthetic import answer
 
 from pansophy.cli.answer_view import print_answer
 from pansophy.types import Answer, Evidence, FailedChunk, Verdict

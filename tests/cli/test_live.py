@@ -6,7 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
-from synthetic import answer, read, started, tried, whole_run
+from tests.cli.synthetic import answer, read, started, tried, whole_run
 
 from pansophy.cli.live import UNICODE, LiveRun, RunView, cell, grid, message_of
 from pansophy.cli.progress import FAILED, WAITING, Progress, Try

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 from rich.console import Console
-from synthetic import answer
+from tests.cli.synthetic import answer
 
 from pansophy.cli.live import LiveRun
 from pansophy.cli.showing import EXIT_CODES, Show, run_shown, show_answer
