@@ -242,13 +242,13 @@ class OpenAICompatible:
     async def _send(self, dialect: Dialect, request: Request, stream: bool) -> tuple[str, Any]:
         if request.schema is not None and dialect.schema_mode != "json_schema":
             await self._check_fits(request, request.schema)
-        completions = self._session().client.chat.completions
+        client = self._session().client
         body = dialect.body(request)
         try:
             if stream:
-                return "", await completions.create(**body, stream=True)
-            raw = await completions.with_raw_response.create(**body)
-            return raw.http_response.text, None
+                return "", await client.chat.completions.create(**body, stream=True)
+            # `create` would walk through the messages and the schema to transform them: a third of a call's time
+            return await client.post("/chat/completions", cast_to=str, body=body), None
         except Exception as error:
             raise self._translated(error) from error
 
