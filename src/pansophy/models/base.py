@@ -25,10 +25,12 @@ class ChatModel(Protocol):
     """
 
     name: str
-    identity: str
     window: int
     parallel: int
     counts_exactly: bool
+
+    @property
+    def identity(self) -> str: ...
 
     async def complete(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from pansophy.models.base import JSONSchema
@@ -61,12 +60,12 @@ class EmbeddedModel:
         self._endpoint: OpenAICompatible | None = None
         self._opening: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
-    @cached_property
+    @property
     def identity(self) -> str:
         """`gguf:` and the file's SHA-256 (computed once for a path), or the name under which it is fetched."""
-        if self._identity is not None:
-            return self._identity
-        return f"gguf:{_sha256(self._file)}" if isinstance(self._file, Path) else f"gguf:{self.name}"
+        if self._identity is None:
+            self._identity = f"gguf:{_sha256(self._file)}" if isinstance(self._file, Path) else f"gguf:{self.name}"
+        return self._identity
 
     async def prepare(self) -> None:
         """Fetch the file if need be and load it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import os
 import secrets
 import threading
 from concurrent.futures import Future
@@ -22,6 +23,10 @@ PROMPT_CACHE_SHARE = 0.5
 
 PROMPT_CACHE_MIB = (256, 16_384)
 """Least and most MiB for saved prompt states."""
+
+
+SPIN_COUNT = "100"
+"""How often an OpenMP thread looks for work before it sleeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +149,6 @@ def prompt_cache_mib(share: float = PROMPT_CACHE_SHARE) -> int:
 
 def physical_cores() -> int:
     """Physical cores that this process may use (at least 1)."""
-    import os
-
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
@@ -163,8 +166,7 @@ def _cgroup_cpus(otherwise: int) -> float:
 
 def _start(settings: ServerSettings) -> tuple[Any, Address]:
     check_file(settings.path)
-    import xllamacpp
-
+    xllamacpp = load_library()
     key = secrets.token_urlsafe(24)
     params = server_params(xllamacpp, settings)
     params.api_keys = [key]
@@ -176,6 +178,32 @@ def _start(settings: ServerSettings) -> tuple[Any, Address]:
             f"file may be damaged, of an architecture newer than this xllamacpp, or larger than memory ({error})"
         ) from None
     return server, Address(server.listening_address, key)
+
+
+def load_library() -> Any:
+    """The `xllamacpp` module, its threads told not to spin for long.
+
+    By default llama.cpp's OpenMP threads wait by spinning for milliseconds. When another process wants the cores as
+    well, generation becomes 10 to 25 times slower than its fair share (docs/experiments.md). A short spin costs a
+    seventh of the speed on an idle machine. The runtime reads the variable once, when the library is loaded.
+
+    Raises:
+        RequestRefused: the library can't be loaded here.
+    """
+    chosen = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys()
+    if not chosen:
+        os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise RequestRefused(
+            f"llama.cpp can't be loaded ({error}): the embedded model needs the xllamacpp package and, on Linux, "
+            "libgomp (package libgomp1); a server can be used instead (--base-url)"
+        ) from None
+    finally:
+        if not chosen:
+            os.environ.pop("GOMP_SPINCOUNT", None)
+    return xllamacpp
 
 
 def server_params(xllamacpp: Any, settings: ServerSettings) -> Any:
@@ -192,5 +220,7 @@ def server_params(xllamacpp: Any, settings: ServerSettings) -> Any:
     params.verbosity = 0
     params.ui = False
     params.warmup = False
-    params.fit_params = False
+    params.fit_params = False  # our settings hold; finding others would load the file twice
+    params.swa_full = True  # else prefixes can't be reused by models with sliding-window attention
+    params.enable_reasoning = 0  # short replies in a given form; a model that thinks first would be cut
     return params

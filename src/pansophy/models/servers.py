@@ -23,7 +23,7 @@ OLLAMA_WINDOW = 4096
 MESSAGE_MARGIN = 8
 """Tokens added for each message when a prompt is estimated: role marks and separators of the chat templates we know."""
 
-_OWNERS: dict[str, Kind] = {
+OWNERS: dict[str, Kind] = {
     "llamacpp": "llama.cpp",
     "vllm": "vllm",
     "sglang": "sglang",
@@ -73,7 +73,7 @@ async def ask_server(fetch: Fetch, api_path: str, model: str) -> ServerFacts:
     entries = listing.get("data") if isinstance(listing, Mapping) else None
     entries = [item for item in entries or () if isinstance(item, Mapping) and isinstance(item.get("id"), str)]
     names = tuple(str(item["id"]) for item in entries)
-    kind: Kind = next((_OWNERS[item["owned_by"]] for item in entries if item.get("owned_by") in _OWNERS), "unknown")
+    kind: Kind = next((OWNERS[item["owned_by"]] for item in entries if item.get("owned_by") in OWNERS), "unknown")
     mine = next((item for item in entries if item["id"] == model), entries[0] if len(entries) == 1 else {})
     window = _positive(mine, "max_model_len", "context_length", "context_window")
     slots = None
