@@ -314,7 +314,14 @@ def test_cost_is_unknown_without_prices(new_engine):
     assert run_virtually(lambda: _in_new_engine(new_engine, ScriptedModel(["Watson"]))).usage.cost is None
 
 
-def test_a_cost_limit_needs_prices():
+def test_prices_may_come_from_the_environment(new_engine, monkeypatch):
+    monkeypatch.setenv("PANSOPHY_PRICES", "scripted=1000000,1000000")
+    completion = run_virtually(lambda: _in_new_engine(new_engine, ScriptedModel(["It was Watson"]), max_cost=100))
+    assert completion.usage.cost == PROMPT_TOKENS + 3
+
+
+def test_a_cost_limit_needs_prices(monkeypatch):
+    monkeypatch.delenv("PANSOPHY_PRICES", raising=False)
     with pytest.raises(UsageError, match="PANSOPHY_PRICES"):
         Engine(Limits(max_cost=1.0))
 

@@ -17,7 +17,7 @@ from pansophy.engine.budget import Budget, Charge
 from pansophy.engine.concurrency import AdaptiveGate, Slot
 from pansophy.engine.journal import Journal, call_key
 from pansophy.engine.limits import Limits
-from pansophy.engine.prices import PriceList, prices_of
+from pansophy.engine.prices import PriceList, prices_from_environment, prices_of
 from pansophy.engine.retries import Attempts, RetryPolicy
 from pansophy.errors import (
     BudgetExceeded,
@@ -57,7 +57,7 @@ class Engine:
         limits: what the run may take.
         journal: remembers completions; a call that it recalls is not made.
         emit: is told of retries and warnings.
-        prices: of one or of each model; without them `cost` stays None.
+        prices: for every model or by model; None for those of `PANSOPHY_PRICES`. Without any, `cost` stays None.
         clock: seconds that only ever rise; must be the event loop's time.
         jitter: the source of the random part of waits.
 
@@ -79,6 +79,7 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         jitter: random.Random | None = None,
     ) -> None:
+        prices = prices_from_environment() if prices is None else prices
         if limits.max_cost is not None and prices is None:
             raise UsageError("max_cost needs prices: give them as an argument or in PANSOPHY_PRICES")
         self.limits = limits
