@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pansophy.corpus.ingest import Ingest, storable, text_sha256
 from pansophy.corpus.readers import Draft
 from pansophy.corpus.sources import Readable, find_readables
-from pansophy.corpus.store import DocumentRow, Store, refresh_index
-from pansophy.errors import CorpusError, PansophyError, SourceError
+from pansophy.corpus.store import DocumentRow, Store, refresh_index, storing
+from pansophy.errors import CorpusError, SourceError
 from pansophy.types import Document
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def add_sources(
         change.failed += failures
         ingest = Ingest(store.state.chunk_tokens, store.state.next_key, embedder)
         stream = _read_all(readables, change, ingest, progress)
-        _stage(chunks, stream, ingest)
+        _stage(store.location, chunks, stream, ingest)
         if not change.added and not change.unchanged:
             raise SourceError(_nothing_read(change.failed))
         removed = _drop_others(change, {readable.source for readable in readables}) if exactly else []
@@ -121,7 +121,7 @@ def add_documents(store: Store, documents: Iterable[Document], embedder: Embedde
     with store.writing(timeout) as chunks:
         change = _begin(store)
         ingest = Ingest(store.state.chunk_tokens, store.state.next_key, embedder)
-        _stage(chunks, _take_all(documents, change, ingest), ingest)
+        _stage(store.location, chunks, _take_all(documents, change, ingest), ingest)
         if not change.added and not change.unchanged and change.failed:
             raise SourceError(_nothing_read(change.failed))
         _finish(store, chunks, change, ingest, None, erase=False)
@@ -138,10 +138,11 @@ def remove(store: Store, document_ids: Sequence[str], timeout: float) -> int:
         if not wanted:
             return 0
         rows = [row for row in store.rows if row.id not in wanted]
-        _delete_keys(chunks, [row.key for row in store.rows if row.id in wanted])
-        # What an index has seen it keeps, even of rows that are gone: so it is made anew from what is left.
-        refresh_index(chunks, chunks.count_rows(), store.state)
-        store.commit(chunks, rows, store.state, erase=True)
+        with storing(store.location):
+            _delete_keys(chunks, [row.key for row in store.rows if row.id in wanted])
+            # What an index has seen it keeps, even of rows that are gone: so it is made anew from what is left.
+            refresh_index(chunks, chunks.count_rows(), store.state)
+            store.commit(chunks, rows, store.state, erase=True)
     return len(wanted)
 
 
@@ -252,7 +253,7 @@ def _take_all(documents: Iterable[Document], change: _Change, ingest: Ingest) ->
     yield from ingest.rest()
 
 
-def _stage(chunks: Any, stream: Iterator[pa.RecordBatch], ingest: Ingest) -> None:
+def _stage(location: str, chunks: Any, stream: Iterator[pa.RecordBatch], ingest: Ingest) -> None:
     """Streams the batches into a new version of the table. What the stream raises is raised here as it is."""
     import pyarrow as pa
 
@@ -274,10 +275,11 @@ def _stage(chunks: Any, stream: Iterator[pa.RecordBatch], ingest: Ingest) -> Non
             raise
 
     try:
-        chunks.add(pa.RecordBatchReader.from_batches(ingest.schema, guarded()))
+        with storing(location):
+            chunks.add(pa.RecordBatchReader.from_batches(ingest.schema, guarded()))
     except BaseException as error:
         stop.set()
-        if raised and isinstance(raised[0], PansophyError | MemoryError):
+        if raised:
             raise raised[0] from error
         raise
 
@@ -301,17 +303,18 @@ def _finish(
     dead += [key for key in ingest.abandoned if key not in live and key >= store.state.next_key]
     if not dead and not change.added and not change.touched and rows == store.rows:
         return
-    if dead:
-        _delete_keys(chunks, sorted(set(dead)))
     state = replace(
         store.state,
         next_key=ingest.next_key,
         grams=store.state.grams or ingest.grams,
         spaced=store.state.spaced and ingest.spaced,
     )
-    if ingest.chunks or dead:
-        refresh_index(chunks, ingest.chunks, state)
-    store.commit(chunks, rows, state, erase=erase)
+    with storing(store.location):
+        if dead:
+            _delete_keys(chunks, sorted(set(dead)))
+        if ingest.chunks or dead:
+            refresh_index(chunks, ingest.chunks, state)
+        store.commit(chunks, rows, state, erase=erase)
 
 
 def _delete_keys(chunks: Any, keys: Sequence[int]) -> None:

@@ -121,9 +121,11 @@ def pack(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
     one isn't a scrap without the text around it.
     """
     fullest = sum(1 for _ in _greedy(sizes, most))
-    even = -(-sum(sizes) // fullest) if fullest else most
-    for limit in (even, (even + most) // 2, most):
-        ranges = list(_greedy(sizes, min(most, max(limit, 1))))
+    if not fullest:
+        return
+    even, largest = -(-sum(sizes) // fullest), max(sizes)
+    for limit in (even, even + largest // 2, even + largest, most):
+        ranges = list(_greedy(sizes, min(most, limit)))
         if len(ranges) <= fullest:
             yield from ranges
             return

@@ -18,7 +18,17 @@ from typing import Any
 
 from pansophy.errors import SourceError
 
-CONVERTED = {".pdf", ".docx", ".pptx", ".xlsx", ".epub", ".html", ".htm", ".xhtml"}
+# The ending of each format that isn't text, and the class in `markitdown.converters` that reads it.
+CONVERTED = {
+    ".pdf": "PdfConverter",
+    ".docx": "DocxConverter",
+    ".pptx": "PptxConverter",
+    ".xlsx": "XlsxConverter",
+    ".epub": "EpubConverter",
+    ".html": "HtmlConverter",
+    ".htm": "HtmlConverter",
+    ".xhtml": "HtmlConverter",
+}
 MARKDOWN = {".md", ".markdown", ".mdown"}
 OLD_OFFICE = {".doc": ".docx", ".ppt": ".pptx", ".xls": ".xlsx"}
 ARCHIVES = {".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}
@@ -66,11 +76,9 @@ def read_file(path: Path) -> Iterator[Draft]:
         yield _converted(data, path.name, suffix)
         return
     encoding = _encoding_of(path, suffix)
-    if suffix in {".jsonl", ".ndjson"}:
-        drafts = list(_json_lines(path, encoding))
-        if drafts:
-            yield from drafts
-            return
+    if suffix in {".jsonl", ".ndjson"} and all(draft is not None for draft in _json_lines(path, encoding)):
+        yield from filter(None, _json_lines(path, encoding))
+        return
     if suffix == ".json":
         yield Draft(iter((_readable_json(_whole_text(path, encoding)),)), title=path.stem)
         return
@@ -210,18 +218,17 @@ def _readable_json(text: str) -> str:
         return text
 
 
-def _json_lines(path: Path, encoding: str) -> Iterator[Draft]:
-    """One draft a line, or nothing at all when a line isn't an object with a text."""
+def _json_lines(path: Path, encoding: str) -> Iterator[Draft | None]:
+    """One draft a line; None for a line that isn't an object with a text."""
     names: set[str] = set()
     with _reading(path), path.open(encoding=encoding, errors="replace") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 draft = _json_line(line, number, path.stem)
-                if draft is None:
-                    return
-                if draft.name in names:
-                    draft.name = f"{draft.name}@{number}"
-                names.add(draft.name)
+                if draft is not None:
+                    if draft.name in names:
+                        draft.name = f"{draft.name}@{number}"
+                    names.add(draft.name)
                 yield draft
 
 
@@ -253,13 +260,14 @@ def _json_line(line: str, number: int, stem: str) -> Draft | None:
 def _converted(data: bytes, name: str, suffix: str) -> Draft:
     if not data:
         raise SourceError(f"{name} is empty (0 bytes).")
-    from markitdown import MarkItDown, StreamInfo
+    from markitdown import MarkItDown, StreamInfo, converters
 
-    converter = MarkItDown(enable_plugins=False)
+    # Only the one converter that fits: with all of them, a damaged file would be read as something else.
+    converter = MarkItDown(enable_builtins=False, enable_plugins=False)
+    converter.register_converter(getattr(converters, CONVERTED[suffix])())
+    info = StreamInfo(extension=suffix.replace(".xhtml", ".html"), filename=name)
     try:
-        result = converter.convert_stream(
-            io.BytesIO(data), stream_info=StreamInfo(extension=".html" if suffix == ".xhtml" else suffix, filename=name)
-        )
+        result = converter.convert_stream(io.BytesIO(data), stream_info=info)
     except Exception as error:
         raise SourceError(_conversion_failure(name, suffix, data, error)) from error
     text = result.markdown.replace("\x00", "")

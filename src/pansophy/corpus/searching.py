@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pansophy.corpus.contents import CHUNK_COLUMNS
-from pansophy.corpus.ingest import letter_pairs
+from pansophy.corpus.ingest import letter_pairs, storable
 
 if TYPE_CHECKING:
     from pansophy.corpus.embed import Embedder
@@ -43,7 +43,7 @@ def _search_words(chunks: Any, query: str, limit: int, *, grams: bool) -> list[d
 
 def _plain(query: str) -> str:
     """The query's distinct words, the first two hundred: more say nothing new, and each costs time."""
-    words = list(dict.fromkeys(re.findall(r"\S+", query)))
+    words = list(dict.fromkeys(re.findall(r"\S+", storable(query))))
     return " ".join(words[:LONGEST_QUERY_WORDS])[:10_000]
 
 

@@ -62,14 +62,12 @@ class Readable:
     """One thing to read.
 
     `source` is its full path or URI (by which it is known again), `name` how the user would recognise it (the document
-    id is made of it). `stamp` is None where there is nothing to stamp. `explicit` tells whether the user named it
-    himself, so that failing to read it must be said.
+    id is made of it). `stamp` is None where there is nothing to stamp.
     """
 
     source: str
     name: str
     stamp: Stamp | None
-    explicit: bool
     digest: Callable[[], str]
     read: Callable[[], Iterator[Draft]]
 
@@ -90,7 +88,7 @@ def find_readables(
     seen: set[str] = set()
     for source in sources:
         found = False
-        for readable in _expand(source, allow_urls, failed):
+        for readable in _expand(source, allow_urls):
             found = True
             if readable.source not in seen:
                 seen.add(readable.source)
@@ -144,12 +142,12 @@ def source_changed(source: str, stamp: Stamp | None, sha256: str) -> bool:
 # ---- the kinds of source ---------------------------------------------------------------------------------------------
 
 
-def _expand(source: str | Path, allow_urls: bool, failed: Callable[[str, str], None]) -> Iterator[Readable]:
+def _expand(source: str | Path, allow_urls: bool) -> Iterator[Readable]:
     text = str(source)
     if text == STANDARD_INPUT:
         yield _standard_input()
     elif text == PYTHON_DOCS:
-        yield Readable(PYTHON_DOCS, "python-docs", None, True, _python_docs_digest, _python_docs)
+        yield Readable(PYTHON_DOCS, "python-docs", None, _python_docs_digest, _python_docs)
     elif _is_url(text):
         if not allow_urls:
             raise SourceError(
@@ -157,25 +155,31 @@ def _expand(source: str | Path, allow_urls: bool, failed: Callable[[str, str], N
             )
         yield _url(text)
     else:
-        yield from _paths(text, failed)
+        yield from _paths(text)
 
 
-def _paths(text: str, failed: Callable[[str, str], None]) -> Iterator[Readable]:
+def _paths(text: str) -> Iterator[Readable]:
     path = Path(os.path.abspath(os.path.expanduser(text)))
     if path.is_dir():
         yield from _folder(path)
     elif path.exists():
-        yield _file(path, path.name, explicit=True)
+        yield _file(path, path.name)
     elif any(mark in text for mark in "*?["):
-        root = Path(os.path.abspath(os.path.expanduser(re.split(r"[*?\[]", text, maxsplit=1)[0] or ".")))
-        if not root.is_dir() or text[: len(text) - len(text.lstrip())]:
-            root = root.parent
-        for match in sorted(glob.glob(os.path.expanduser(text), recursive=True), key=_natural):
-            found = Path(os.path.abspath(match))
-            if found.is_file():
-                yield _file(found, _relative(found, root), explicit=False)
-            elif found.is_dir() and "**" not in text:
-                yield from _folder(found)
+        yield from _glob(os.path.expanduser(text))
+
+
+def _glob(pattern: str) -> Iterator[Readable]:
+    """The files that match, named relative to the last folder before the first wildcard; folders are read whole."""
+    root = Path(os.path.abspath(os.path.dirname(re.split(r"[*?\[]", pattern, maxsplit=1)[0]) or "."))
+    for match in sorted(glob.glob(pattern, recursive=True), key=_natural):
+        found = Path(os.path.abspath(match))
+        name = _relative(found, root)
+        if _SKIPPED_FOLDERS.intersection(name.split("/")):
+            continue
+        if found.is_file():
+            yield _file(found, name)
+        elif found.is_dir() and "**" not in pattern:
+            yield from _folder(found)
 
 
 def _why_nothing(text: str) -> str:
@@ -196,12 +200,12 @@ def _folder(root: Path) -> Iterator[Readable]:
             if name.startswith((".", "~$")) or name in _SKIPPED_FILES or ending in _SKIPPED_ENDINGS:
                 continue
             path = Path(folder, name)
-            if path.is_file():
-                yield _file(path, _relative(path, root), explicit=False)
+            if path.is_file() and path.stat().st_size:  # an empty file is worth a word only when it was named itself
+                yield _file(path, _relative(path, root))
 
 
-def _file(path: Path, name: str, *, explicit: bool) -> Readable:
-    return Readable(str(path), name, stamp_of(path), explicit, lambda: file_digest(path), lambda: read_file(path))
+def _file(path: Path, name: str) -> Readable:
+    return Readable(str(path), name, stamp_of(path), lambda: file_digest(path), lambda: read_file(path))
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -224,7 +228,7 @@ def _standard_input() -> Readable:
         suffix = ".pdf" if data.startswith(b"%PDF") else ".txt"
         yield read_bytes(data, "standard input", suffix)
 
-    return Readable(STANDARD_INPUT, "stdin", None, True, lambda: digest, read)
+    return Readable(STANDARD_INPUT, "stdin", None, lambda: digest, read)
 
 
 def _python_topics() -> dict[str, str]:
@@ -251,13 +255,19 @@ def _is_url(text: str) -> bool:
 
 
 def _url(url: str) -> Readable:
-    data = _fetch(url)
-    digest = hashlib.sha256(data[0]).hexdigest()
+    fetched: list[tuple[bytes, str]] = []
+
+    def fetch() -> tuple[bytes, str]:
+        if not fetched:
+            fetched.append(_fetch(url))
+        return fetched[0]
 
     def read() -> Iterator[Draft]:
-        yield read_bytes(data[0], url, data[1])
+        data, suffix = fetch()
+        yield read_bytes(data, url, suffix)
 
-    return Readable(url, re.sub(r"^[a-z]+://", "", url).rstrip("/"), None, True, lambda: digest, read)
+    name = re.sub(r"^[a-z]+://", "", url).rstrip("/")
+    return Readable(url, name, None, lambda: hashlib.sha256(fetch()[0]).hexdigest(), read)
 
 
 def _fetch(url: str) -> tuple[bytes, str]:
@@ -268,7 +278,7 @@ def _fetch(url: str) -> tuple[bytes, str]:
         reply = httpx.get(url, follow_redirects=True, timeout=60.0)
         reply.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise SourceError(f"{url} can't be fetched: {error}.") from error
+        raise SourceError(f"{url} can't be fetched: {str(error).splitlines()[0]}.") from error
     kind = reply.headers.get("content-type", "").split(";")[0].strip().lower()
     suffix = {
         "text/html": ".html",

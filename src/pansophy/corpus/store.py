@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 LOCK_FILE = ".lock"
 INDEX_MEGABYTES = 128
+# Words that nobody searches for. "with", "for", "if", "not" and the like aren't among them: in technical texts they are
+# names of things.
+STOP_WORDS = (
+    *("a", "an", "the", "of", "to", "and", "in", "is", "was", "are", "were", "be", "by", "on", "or", "that", "this"),
+    *("it", "at", "what", "which", "who", "whom", "whose", "when", "where", "how", "why", "does", "did", "do"),
+)
 _NEVER = timedelta(days=36_500)
 _KEPT_FOR_READERS = timedelta(hours=1)
 
@@ -74,6 +80,7 @@ class Store:
         self.state = State(0, "")
         self.rows: list[DocumentRow] = []
         self._chunks: Any = None
+        self._connection: Any = None
 
     @property
     def folder(self) -> Path | None:
@@ -147,7 +154,7 @@ class Store:
                 chunks = self._connect().open_table("chunks")
                 if chunks.version != self.state.chunks_version:
                     self._roll_back(chunks)
-                yield chunks
+            yield chunks
 
     def _roll_back(self, chunks: Any) -> None:
         """Drops what a killed writer left."""
@@ -215,9 +222,11 @@ class Store:
             lock.release()
 
     def _connect(self) -> Any:
-        import lancedb
+        if self._connection is None:
+            import lancedb
 
-        return lancedb.connect(self.location)
+            self._connection = lancedb.connect(self.location)
+        return self._connection
 
 
 def refresh_index(chunks: Any, added: int, state: State) -> None:
@@ -231,7 +240,9 @@ def refresh_index(chunks: Any, added: int, state: State) -> None:
     if total == 0:
         return
     tokenizer = "simple" if state.spaced else "icu/split"
-    configurations = {"words": FTS(base_tokenizer=tokenizer, memory_limit=INDEX_MEGABYTES)}
+    configurations = {
+        "words": FTS(base_tokenizer=tokenizer, custom_stop_words=list(STOP_WORDS), memory_limit=INDEX_MEGABYTES)
+    }
     if state.grams:
         configurations["grams"] = FTS(
             base_tokenizer="whitespace", stem=False, remove_stop_words=False, memory_limit=INDEX_MEGABYTES
