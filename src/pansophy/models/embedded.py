@@ -18,6 +18,8 @@ from pansophy.types import ChatMessage, Completion
 
 DEFAULT_WINDOW = 4096
 DEFAULT_SLOTS = 2
+BYTES_PER_PARAMETER = 0.75
+"""Of a 4-bit file with its embeddings: the guess for files that the catalogue doesn't know."""
 
 
 class EmbeddedModel:
@@ -33,6 +35,7 @@ class EmbeddedModel:
         threads: threads that compute; 0 takes one for each physical core.
         prompt_cache: MiB of host memory for states of earlier prompts; None takes half of what is available when the
             model is loaded (at most 16 GiB).
+        parameters: billions of parameters; None to guess from the file's size when it is opened.
 
     Nothing is loaded before `prepare` or the first call. Models of the same file and settings share one server.
     """
@@ -47,6 +50,7 @@ class EmbeddedModel:
         slots: int = DEFAULT_SLOTS,
         threads: int = 0,
         prompt_cache: int | None = None,
+        parameters: float | None = None,
     ) -> None:
         self.name = name or (file.name if isinstance(file, Path) else "embedded")
         self._identity = identity
@@ -54,6 +58,7 @@ class EmbeddedModel:
         self.parallel = slots
         self.counts_exactly = True
         self.prompt_cache_mib = prompt_cache
+        self.parameters = parameters or None
         self._file = file
         self._threads = threads
         self._lease: Lease | None = None
@@ -141,6 +146,7 @@ class EmbeddedModel:
 
     async def _open(self) -> OpenAICompatible:
         path = self._file if isinstance(self._file, Path) else await self._file()
+        self.parameters = self.parameters or path.stat().st_size / BYTES_PER_PARAMETER / 1e9
         if self.prompt_cache_mib is None:
             self.prompt_cache_mib = await asyncio.to_thread(prompt_cache_mib)
         settings = ServerSettings(path.resolve(), self.window, self.parallel, self._threads, self.prompt_cache_mib)

@@ -55,7 +55,13 @@ def _local(name: str, window: int | None, progress: Callable[[PullProgress], Non
         async def fetch() -> Path:
             return await pull_async(known, progress=progress)
 
-        return EmbeddedModel(fetch, name=known.name, identity=known.identity, window=window or DEFAULT_WINDOW)
+        return EmbeddedModel(
+            fetch,
+            name=known.name,
+            identity=known.identity,
+            window=window or DEFAULT_WINDOW,
+            parameters=known.parameters,
+        )
     if name.startswith("hf://"):
         raise UnknownModel(f"{name!r} is not of the form hf://owner/repository/file.gguf")
     if name.lower().endswith(".gguf"):

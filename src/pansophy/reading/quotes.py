@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rapidfuzz import fuzz
 
@@ -65,7 +66,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
             borders.append(match.end())
     borders.append(len(text))
     spans: list[tuple[int, int]] = []
-    for low, high in zip(borders, borders[1:], strict=False):
+    for low, high in pairwise(borders):
         piece = text[low:high]
         start, end = low + len(piece) - len(piece.lstrip()), low + len(piece.rstrip())
         if start < end:

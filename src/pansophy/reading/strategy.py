@@ -1,7 +1,8 @@
 """What every way of reading shares: one question over one corpus, told as events, ending in an answer.
 
-A strategy is a class with a `name`, a frozen dataclass of settings and one coroutine, `_read`. All else is here: opening
-models, limits, the trace, the answer in case of success, of a used-up budget and of failure. Knows nothing of prompts.
+A strategy is a class with a `name`, a frozen dataclass of settings and one coroutine, `_read`. All else is here:
+opening models, limits, the trace, the answer in case of success, of a used-up budget and of failure. Knows nothing of
+prompts.
 """
 
 from __future__ import annotations

@@ -1,0 +1,278 @@
+"""Ask a question in one call: names become models and corpora, the run is kept, no answer is paid for twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pansophy.corpus import AddProgress, Corpus
+from pansophy.engine import Limits
+from pansophy.errors import RunError, UsageError
+from pansophy.events import AnswerReady, Event, Warned
+from pansophy.models import ChatModel, PullProgress, open_model
+from pansophy.reading.strategy import Strategy
+from pansophy.runs import Run, RunStore, fingerprint_of
+from pansophy.runs.store import SETTLED
+from pansophy.types import Answer, Usage
+
+STRATEGIES = {
+    "extagents": "pansophy.reading.extagents:ExtAgents",
+    "direct": "pansophy.reading.direct:Direct",
+    "top_k": "pansophy.reading.top_k:TopK",
+    "map_reduce": "pansophy.reading.map_reduce:MapReduce",
+    "running_note": "pansophy.reading.running_note:RunningNote",
+}
+"""Name of each strategy and where it is."""
+
+
+def strategy_class(name: str) -> type[Strategy[Any]]:
+    """The strategy of this name; hyphens count as underscores.
+
+    Raises:
+        UsageError: there is none; says which there are.
+    """
+    place = STRATEGIES.get(name.replace("-", "_").casefold())
+    if place is None:
+        raise UsageError(f"there is no strategy {name!r}: choose one of {', '.join(STRATEGIES)}")
+    module, attribute = place.split(":")
+    found: type[Strategy[Any]] = getattr(import_module(module), attribute)
+    return found
+
+
+def ask(question: str, sources: Sequence[str | Path] = (), **options: Any) -> Answer:
+    """`aask` for code without an event loop; takes the same arguments.
+
+    Raises:
+        UsageError: called inside a running event loop (there, `await aask(...)`).
+        As `aask`.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(aask(question, sources, **options))
+    raise UsageError("ask() can't be called inside a running event loop: use `await aask(...)`")
+
+
+async def aask(
+    question: str,
+    sources: Sequence[str | Path] = (),
+    *,
+    corpus: str | Corpus | None = None,
+    model: str | ChatModel = "embedded",
+    seeker_model: str | ChatModel | None = None,
+    base_url: str | None = None,
+    strategy: str = "extagents",
+    settings: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    window: int | None = None,
+    fresh: bool = False,
+    store: RunStore | bool | None = None,
+    emit: Callable[[Event], None] | None = None,
+    allow_urls: bool = False,
+    progress: Callable[[AddProgress | PullProgress], None] | None = None,
+    opened: Callable[[Corpus], None] | None = None,
+) -> Answer:
+    """Answer `question` from `sources` or a stored corpus.
+
+    Args:
+        question: what is asked, in any language.
+        sources: files, folders, globs, "-" for standard input, "python-docs:".
+        corpus: a stored corpus (or its name) instead of sources.
+        model: a chat model or its name; reasons, and reads unless `seeker_model` does.
+        seeker_model: a chat model or its name that reads the chunks.
+        base_url: an OpenAI-compatible endpoint for models given by name.
+        strategy: a name in `STRATEGIES`.
+        settings: of the strategy, where they differ from its defaults.
+        limits: calls at once, time, tokens, money.
+        window: the context window of models given by name, in tokens.
+        fresh: ask again even if the store holds an answer to the same question over the same corpus and settings.
+        store: where runs are kept; None for the default one, False for nowhere.
+        emit: is told every event as it happens.
+        allow_urls: sources may be URLs, which are then fetched.
+        progress: is told how far reading the sources and fetching a model are (from other threads).
+        opened: is handed the corpus when it is open, before the first call.
+
+    Returns:
+        The answer. One from the store has `usage` zero and `run_id` of the run that found it.
+
+    Raises:
+        UsageError, SourceError, CorpusError, StoreError: something that was given can't be used.
+        UnknownModel: there is no such model.
+        RunFailed: no answer could be had.
+    """
+    if not question.strip():
+        raise UsageError("the question is empty: say what you want to know")
+    reader = strategy_class(strategy)(
+        open_model(model, base_url=base_url, window=window, progress=progress),
+        seeker_model=(
+            None
+            if seeker_model is None
+            else open_model(seeker_model, base_url=base_url, window=window, progress=progress)
+        ),
+        settings=settings,
+        limits=limits or Limits(),
+    )
+    try:
+        texts, warnings = await asyncio.to_thread(_open_corpus, sources, corpus, allow_urls, progress)
+        if opened is not None:
+            opened(texts)
+        if store is False:
+            return await reader.run(question, texts, emit=_with_warnings(emit, warnings))
+        runs = RunStore() if store is None or store is True else store
+        given = {
+            "sources": [_absolute(source) for source in sources],
+            "corpus": corpus if isinstance(corpus, str) else None,
+            "model": model if isinstance(model, str) else None,
+            "seeker_model": seeker_model if isinstance(seeker_model, str) else None,
+            "base_url": base_url,
+            "window": window,
+            "settings": dict(settings or {}),
+        }
+        return await _recorded(reader, question, texts, given, runs, fresh, _with_warnings(emit, warnings))
+    finally:
+        await reader.aclose()
+
+
+async def _recorded(
+    reader: Strategy[Any],
+    question: str,
+    corpus: Corpus,
+    given: Mapping[str, Any],
+    store: RunStore,
+    fresh: bool,
+    emit: Callable[[Event], None],
+) -> Answer:
+    """Answer from the store, or go on with an interrupted run of the same, or begin one."""
+    described = reader.describe()
+    fingerprint = _fingerprint(reader, question, corpus, given["window"])
+    if not fresh and (known := store.finished(fingerprint)) is not None:
+        known = replace(known, usage=Usage())
+        emit(AnswerReady(answer=known))
+        return known
+    run = None if fresh else store.unfinished(fingerprint)
+    if run is None:
+        run = store.start(
+            question=question.strip(), strategy=reader.name, settings=described, fingerprint=fingerprint, sources=given
+        )
+    return await _carried_out(reader, question, corpus, run, emit)
+
+
+def _fingerprint(reader: Strategy[Any], question: str, corpus: Corpus, window: int | None) -> str:
+    """Equal for two questions exactly when a stored answer to one is an answer to the other."""
+    return fingerprint_of(
+        question=question.strip(),
+        corpus=corpus.fingerprint,
+        strategy=reader.name,
+        settings={**reader.describe(), "window": window},
+        models=[reader.model.identity, reader.seeker_model.identity],
+    )
+
+
+async def _carried_out(
+    reader: Strategy[Any], question: str, corpus: Corpus, run: Run, emit: Callable[[Event], None] | None
+) -> Answer:
+    def tell(event: Event) -> None:
+        run.emit(event)
+        if isinstance(event, AnswerReady):
+            run.finish(event.answer)
+        if emit is not None:
+            emit(event)
+
+    try:
+        return await reader.run(question, corpus, emit=tell, journal=run, run_id=run.id)
+    finally:
+        run.release()
+
+
+async def resume(
+    run_id: str,
+    *,
+    store: RunStore | None = None,
+    emit: Callable[[Event], None] | None = None,
+    opened: Callable[[Corpus], None] | None = None,
+) -> Answer:
+    """Go on with a run that was interrupted, ran out of budget or failed; completed calls aren't made again.
+
+    Raises:
+        RunError: there is no such run, it was started from objects that a name can't open again, or the corpus or the
+            settings are no longer those that it was started with.
+        As `aask`.
+    """
+    runs = store or RunStore()
+    run = runs.open(run_id)
+    info = run.info
+    if info.status == "finished" and (answer := run.answer()) is not None and answer.verdict in SETTLED:
+        return answer
+    given = dict(info.sources)
+    if given.get("model") is None or not (given.get("corpus") or given.get("sources")):
+        raise RunError(f"run {run.id} was started from Python objects: ask again with the same ones to continue it")
+    reader = strategy_class(info.strategy)(
+        given["model"],
+        seeker_model=given.get("seeker_model"),
+        settings=given.get("settings") or {},
+        base_url=given.get("base_url"),
+        window=given.get("window"),
+    )
+    try:
+        corpus, _ = await asyncio.to_thread(_open_corpus, given.get("sources") or (), given.get("corpus"), False)
+        if opened is not None:
+            opened(corpus)
+        run.require(_fingerprint(reader, info.question, corpus, given.get("window")))
+        return await _carried_out(reader, info.question, corpus, run, emit)
+    finally:
+        await reader.aclose()
+
+
+def resume_sync(run_id: str, *, store: RunStore | None = None, emit: Callable[[Event], None] | None = None) -> Answer:
+    """`resume` for code without an event loop."""
+    return asyncio.run(resume(run_id, store=store, emit=emit))
+
+
+def _open_corpus(
+    sources: Sequence[str | Path],
+    corpus: str | Corpus | None,
+    allow_urls: bool,
+    progress: Callable[[AddProgress], None] | None = None,
+) -> tuple[Corpus, list[str]]:
+    """The corpus to read, and what the user should know about it."""
+    if corpus is not None and sources:
+        raise UsageError("give sources or a corpus, not both: `pansophy corpus add` puts sources into a corpus")
+    if isinstance(corpus, Corpus):
+        return corpus, []
+    if corpus is not None:
+        opened = Corpus.open(corpus)
+        stale = opened.stale()
+        if not stale:
+            return opened, []
+        names = ", ".join(stale[:3]) + (" and others" if len(stale) > 3 else "")
+        return opened, [
+            f"{len(stale)} of the documents changed or vanished since they were added ({names}): the answer is from "
+            "what was added; `pansophy corpus add` reads them again"
+        ]
+    opened, report = Corpus.from_sources(sources, allow_urls=allow_urls, progress=progress)
+    return opened, [f"{failed.source} could not be read: {failed.reason}" for failed in report.failed]
+
+
+def _absolute(source: str | Path) -> str:
+    """A source that means the same when the run is resumed from another folder."""
+    if isinstance(source, str) and (source == "-" or ":" in source):
+        return source
+    return str(Path(source).expanduser().absolute())
+
+
+def _with_warnings(emit: Callable[[Event], None] | None, warnings: Sequence[str]) -> Callable[[Event], None]:
+    """`emit` that first tells `warnings`."""
+    waiting = list(warnings)
+
+    def tell(event: Event) -> None:
+        if emit is None:
+            return
+        while waiting:
+            emit(Warned(message=waiting.pop(0)))
+        emit(event)
+
+    return tell

@@ -1,0 +1,393 @@
+"""The control flow of ExtAgents.
+
+Liu, Wan, Li, Yan, Zhang, Huang and Liu, "Scaling External Knowledge Input Beyond Context Windows of LLMs via
+Multi-Agent Collaboration", 2025, arXiv 2505.21471. Section 2.2 (synchronisation) is `by_rating` and
+`SeekingAgents._synchronised`, section 2.3 (accumulation) is `step_sizes` and `Accumulation`, section 3's pipeline is
+`read_ahead`.
+
+Where we depart from the paper: rating comes with the seek reply, not by a second call; the chunk stands first in every
+prompt; in rank order chunks are read only when a step needs them; a step chooses its messages among somewhat more
+chunks (`lookahead`); later rounds search again (`requery`); a round that changed nothing ends the rounds; findings are
+kept over rounds; quotes are checked. Each is a setting or is proven equal in the tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pansophy.corpus import Corpus
+from pansophy.corpus.pages import Page, pages_by_rank, pages_in_order
+from pansophy.errors import BudgetExceeded, ModelError, UsageError
+from pansophy.events import RoundStarted
+from pansophy.models import ChatModel, EmbeddedModel
+from pansophy.papers import Paper
+from pansophy.reading.extagents.messages import Message, by_rating, fused
+from pansophy.reading.extagents.prompts import Language, language_of, seek_prompt
+from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
+from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
+from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, step_sizes
+from pansophy.reading.strategy import Session, Strategy
+from pansophy.tokens import BYTES_PER_TOKEN
+from pansophy.types import Answer, Chunk, Verdict
+
+PAPER = Paper(
+    system="ExtAgents",
+    title="Scaling External Knowledge Input Beyond Context Windows of LLMs via Multi-Agent Collaboration",
+    authors="Liu, Wan, Li, Yan, Zhang, Huang, Liu",
+    year=2025,
+    arxiv="2505.21471",
+    module="pansophy.reading.extagents",
+    venue="ACL 2026",
+)
+
+LARGEST_CHUNK = 16_000
+SMALL_MODEL_CHUNK = {"rank": 400, "document": 800}
+"""Estimated tokens of a chunk for small models: a passage each when ranked, larger when every chunk is read."""
+SHORT_DOCUMENT_CHUNKS = 64
+QUERY_MESSAGES = 3
+QUERY_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The settings with every "auto" decided, for one question over one corpus."""
+
+    settings: ExtAgentsSettings
+    rank: bool
+    extracts: bool
+    language: Language
+    chunk_tokens: int
+    rounds: int
+    max_chunks: int | None
+    cap: int | None
+    read_ahead: bool
+
+
+class ExtAgents(Strategy[ExtAgentsSettings]):
+    """Answers a question by many seeking agents and one reasoning agent; see the module's docstring.
+
+    Takes the arguments of `Strategy`; `seeker_model` reads the chunks and `model` reasons (table 6 of the paper: a
+    small seeker with a larger reasoner keeps most of the quality at a third of the time).
+    """
+
+    name = "extagents"
+    settings_class = ExtAgentsSettings
+
+    async def _read(self, session: Session) -> Answer:
+        plan = self._plan(session)
+        await self._check_window(session, plan)
+        pages = Pages(session.corpus, session.question, plan)
+        self._begin(session, chunks=len(pages), order="rank" if plan.rank else "document")
+        return await _Reading(self, session, plan, pages).answer()
+
+    def _plan(self, session: Session) -> Plan:
+        settings = self.settings
+        extracts = settings.findings == "extracts" or (settings.findings == "auto" and _is_small(self.seeker_model))
+        short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
+        rank = settings.order == "rank" or (settings.order == "auto" and not short)
+        order = "rank" if rank else "document"
+        room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
+        usual = min(SMALL_MODEL_CHUNK[order], room) if extracts else room
+        local = isinstance(self.model, EmbeddedModel)
+        return Plan(
+            settings=settings,
+            rank=rank,
+            extracts=extracts,
+            language=language_of(session.question) if settings.language == "auto" else settings.language,
+            chunk_tokens=settings.chunk_tokens or usual,
+            rounds=settings.rounds or (2 if extracts else 5),
+            max_chunks=settings.max_chunks or ((16 if extracts else 32) if rank else None),
+            cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
+            read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
+        )
+
+    async def _check_window(self, session: Session, plan: Plan) -> None:
+        """A window that can't hold one chunk and the question is a mistake to be told before any call."""
+        nothing = Page((Chunk("", 0, 0, "", 0),), 0)
+        prompt = seek_prompt(nothing, session.question, (), plan.language, judge=plan.extracts)
+        frame = await self.seeker_model.count_prompt(prompt)
+        reply = JUDGE_TOKENS if plan.extracts else self.settings.seek_tokens
+        smallest = frame + reply + plan.chunk_tokens
+        if smallest > self.seeker_model.window:
+            raise UsageError(
+                f"the window of {self.seeker_model.name} is {self.seeker_model.window} tokens, but a chunk of "
+                f"{plan.chunk_tokens} with the question and the reply needs {smallest}: use a window of at least "
+                f"{smallest}, or chunks of at most {max(1, self.seeker_model.window - frame - reply)} tokens"
+            )
+
+
+class Pages:
+    """The chunks of a question, numbered in the order in which they are read.
+
+    In rank order a list that `search_again` may lengthen; in document order they are cut anew for every pass, so that a
+    corpus larger than memory can be read.
+    """
+
+    def __init__(self, corpus: Corpus, question: str, plan: Plan) -> None:
+        self._corpus = corpus
+        self._plan = plan
+        self._list: list[Page] | None = None
+        if plan.rank:
+            limit = plan.max_chunks or corpus.chunk_count
+            self._list = pages_by_rank(corpus, question, plan.chunk_tokens, limit)
+            self._count = len(self._list)
+        else:
+            self._count = sum(1 for _ in self._in_order())
+        self.total = self._count if not plan.rank else max(1, corpus.chunk_count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def numbered(self) -> Iterable[tuple[int, Page]]:
+        """(chunk number, page) for all chunks."""
+        return enumerate(self._list if self._list is not None else self._in_order())
+
+    def page(self, number: int) -> Page:
+        """A page in rank order."""
+        assert self._list is not None
+        return self._list[number]
+
+    def search_again(self, query: str) -> int:
+        """Append the best pages for `query` that aren't there yet, at most a quarter as many; returns how many."""
+        if self._list is None:
+            return 0
+        known = {(page.pieces[0].document, page.pieces[0].start) for page in self._list}
+        more = max(1, len(self._list) // 4)
+        found = pages_by_rank(self._corpus, query, self._plan.chunk_tokens, len(self._list) + more)
+        new = [p for p in found if p.score is not None and (p.pieces[0].document, p.pieces[0].start) not in known]
+        self._list.extend(new[:more])
+        self._count = len(self._list)
+        return len(new[:more])
+
+    def _in_order(self) -> Iterator[Page]:
+        pages = pages_in_order(self._corpus, self._plan.chunk_tokens)
+        for number, page in enumerate(pages):
+            if self._plan.max_chunks is not None and number >= self._plan.max_chunks:
+                return
+            yield page
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One question on its way through the rounds."""
+
+    strategy: ExtAgents
+    session: Session
+    plan: Plan
+    pages: Pages
+    messages: dict[int, Message] = field(default_factory=dict)
+    seekers: SeekingAgents = field(init=False)
+    reasoner: ReasoningAgent = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings, plan = self.plan.settings, self.plan
+        self.seekers = SeekingAgents(
+            self.session,
+            self.strategy.seeker_model,
+            plan.language,
+            judge=plan.extracts,
+            reply_tokens=settings.seek_tokens,
+            extract_size=int(settings.extract_tokens * BYTES_PER_TOKEN * 1.4),
+            exclude_empty=settings.exclude_empty,
+            cap=plan.cap,
+        )
+        self.reasoner = ReasoningAgent(
+            self.session,
+            self.strategy.model,
+            plan.language,
+            text_order=not plan.rank,
+            extracts=plan.extracts,
+            reply_tokens=settings.answer_tokens,
+            total=self.pages.total,
+        )
+
+    async def answer(self) -> Answer:
+        """All rounds."""
+        settings = self.plan.settings
+        round_ = 1
+        while True:
+            before = {number: message.gist for number, message in self.messages.items()}
+            known = by_rating(self.messages.values())
+            if round_ > 1 and settings.requery:
+                query = " ".join((self.session.question, *(m.gist[:QUERY_CHARACTERS] for m in known[:QUERY_MESSAGES])))
+                self.pages.search_again(query)
+            shown = len(known) if self.plan.cap is None else min(len(known), self.plan.cap)
+            self.session.emit(RoundStarted(round=round_, synchronised=shown))
+            last = round_ == self.plan.rounds
+            done = await self._round(round_, known, last=last)
+            if done is not None:
+                return self._result(done, round_, forced=last and not done.answered)
+            self._fail_if_nothing_was_read()
+            if not self.messages:
+                return self.session.answer("", Verdict.NOTHING_FOUND, rounds=round_)
+            settled = before == {number: message.gist for number, message in self.messages.items()}
+            if settled and settings.stop_when_settled:
+                done = await self.reasoner.attempt(self._ranked(), round_, forced=True)
+                return self._result(done, round_, forced=True)
+            round_ += 1
+
+    async def _round(self, round_: int, known: Sequence[Message], *, last: bool) -> Try | None:
+        """Seek and reason; the try that answered, or the forced one of the last round; None to go on."""
+        settings = self.plan.settings
+        readers = _Readers(self, round_, known)
+        lazy = self.plan.rank and round_ == 1 and not settings.exhaustive
+        shown: list[Message] = []
+        try:
+            if not lazy:
+                await readers.read_all()
+            sizes = self._sizes(settings.schedule if round_ == 1 else settings.later_schedule)
+            for index, size in enumerate(sizes):
+                final = index == len(sizes) - 1
+                chosen = await self._choose(readers, size, shown, everything=size >= len(self.pages), lazy=lazy)
+                if not chosen or (len(chosen) == len(shown) and not (last and final)):
+                    continue
+                shown = chosen
+                if lazy and self.plan.read_ahead and not final:
+                    readers.start(self._reach(sizes[index + 1]))
+                done = await self.reasoner.attempt(shown, round_, forced=last and final)
+                if done.answer and not done.answered:
+                    self._keep_best(done)
+                if done.answered or (last and final):
+                    return done
+        finally:
+            await readers.cancel()
+        return None
+
+    def _sizes(self, steps: Sequence[Any]) -> list[int]:
+        available = len(self.pages) if self.plan.rank else len(self.messages)
+        return step_sizes(tuple(steps), available)
+
+    def _reach(self, size: int) -> int:
+        """How many chunks a step of `size` messages chooses from."""
+        return min(len(self.pages), size * self.plan.settings.lookahead)
+
+    async def _choose(
+        self, readers: _Readers, size: int, shown: list[Message], *, everything: bool, lazy: bool
+    ) -> list[Message]:
+        """The messages of a step: those shown before, and new ones after them, best first."""
+        if not self.plan.rank:
+            return by_rating(self.messages.values())[:size]
+        reach = len(self.pages) if everything else self._reach(size)
+        if lazy:
+            await readers.read(reach)
+        before = {message.chunk for message in shown}
+        new = [m for number, m in sorted(self.messages.items()) if number < reach and number not in before]
+        if self.plan.settings.lookahead > 1:
+            order = fused([m.chunk for m in new], [m.rating for m in new])
+            new = [new[index] for index in order]
+        if not everything:
+            new = new[: max(0, size - len(shown))]
+        return [*shown, *new]
+
+    def _ranked(self) -> list[Message]:
+        if not self.plan.rank:
+            return by_rating(self.messages.values())
+        found = [message for _, message in sorted(self.messages.items())]
+        return [found[index] for index in fused([m.chunk for m in found], [m.rating for m in found])]
+
+    def keep(self, number: int, message: Message | None) -> None:
+        """A message replaces the earlier one of its chunk; a chunk that now holds nothing new keeps its old one."""
+        if message is not None:
+            self.messages[number] = message
+            best = by_rating(self.messages.values())[:8]
+            self.session.best = replace(
+                self.session.best,
+                text=self.session.best.text if self.session.best.rounds else best[0].gist,
+                evidence=evidence_of(best, frozenset(), "", "", extracts=self.plan.extracts),
+            )
+
+    def _keep_best(self, done: Try) -> None:
+        evidence = evidence_of(done.shown, done.cited, done.answer, self.session.question, extracts=self.plan.extracts)
+        self.session.best = replace(self.session.best, text=done.answer, evidence=evidence, rounds=done.shown[0].round)
+
+    def _result(self, done: Try, round_: int, *, forced: bool) -> Answer:
+        if not done.answer:
+            return self.session.answer("", Verdict.NOTHING_FOUND, rounds=round_)
+        evidence = evidence_of(done.shown, done.cited, done.answer, self.session.question, extracts=self.plan.extracts)
+        verdict = Verdict.FORCED if forced else Verdict.ANSWERED
+        return self.session.answer(done.answer, verdict, evidence, rounds=round_)
+
+    def _fail_if_nothing_was_read(self) -> None:
+        failed = self.session.failures
+        if failed and len(failed) >= len(self.pages) and not self.messages:
+            raise failed[0]
+
+
+class _Readers:
+    """The seeking agents' tasks of one round. Each chunk is read at most once; what is pending can be cancelled."""
+
+    def __init__(self, reading: _Reading, round_: int, known: Sequence[Message]) -> None:
+        self._reading = reading
+        self._round = round_
+        self._known = known
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def start(self, count: int) -> None:
+        """Begin to read the first `count` chunks (rank order)."""
+        for number in range(count):
+            if number not in self._tasks:
+                self._tasks[number] = asyncio.create_task(self._read(number, self._reading.pages.page(number)))
+
+    async def read(self, count: int) -> None:
+        """Have the first `count` chunks read (rank order).
+
+        Raises:
+            As `SeekingAgents.read`; the other readers are cancelled.
+        """
+        self.start(count)
+        await _all_of([self._tasks[number] for number in range(count)])
+
+    async def read_all(self) -> None:
+        """Have all chunks read, with no more tasks (and chunks in memory) at a time than the model can use."""
+        most = 2 * max(1, self._reading.session.engine.limits.concurrency or self._reading.seekers.model.parallel)
+        pending: set[asyncio.Task[None]] = set()
+        try:
+            for number, page in self._reading.pages.numbered():
+                if len(pending) >= most:
+                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        task.result()
+                pending.add(asyncio.create_task(self._read(number, page)))
+            await _all_of(pending)
+        finally:
+            await _cancel(pending)
+
+    async def cancel(self) -> None:
+        """Stop what is pending and wait until it has stopped."""
+        await _cancel(self._tasks.values())
+
+    async def _read(self, number: int, page: Page) -> None:
+        self._reading.keep(number, await self._reading.seekers.read(number, page, self._round, self._known))
+
+
+async def _all_of(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Wait for all `tasks`; the first error ends the wait."""
+    waiting = set(tasks)
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel `tasks` and take up what they end with: an error of a read that nobody needs any more is no error."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception) and not isinstance(outcome, BudgetExceeded | ModelError):
+            raise outcome
+
+
+def _parameters(model: ChatModel) -> float | None:
+    """Billions of parameters, where the model knows."""
+    value = getattr(model, "parameters", None)
+    return float(value) if value else None
+
+
+def _is_small(model: ChatModel) -> bool:
+    parameters = _parameters(model)
+    return parameters is not None and parameters < SMALL_MODEL

@@ -1,0 +1,107 @@
+"""The settings of ExtAgents. Defaults are the paper's (arXiv 2505.21471) unless the comment says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pansophy.errors import UsageError
+
+Step = int | Literal["all"]
+
+SMALL_MODEL = 3.0
+"""Billions of parameters below which a model's own quotes and ratings are too often invented (docs/experiments.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtAgentsSettings:
+    """How ExtAgents reads.
+
+    Args:
+        rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
+        schedule: how many messages the reasoning agent is given in round 1, try after try.
+        later_schedule: the same for the rounds after.
+        order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
+            short document.
+        chunk_tokens: tokens of a chunk; None for a size that suits the model.
+        max_chunks: the most chunks read; None for 32 in rank order (16 with extracts) and all in document order.
+        exhaustive: read all chunks before the reasoning agent's first try (the answer is the same, see `lookahead`).
+        read_ahead: read the next step's chunks while a reasoning try runs; None does so unless the model runs on
+            this machine, where both would share its cores.
+        lookahead: in rank order, a step of k messages chooses them by rating among the first `lookahead * k` chunks.
+            1 is the paper's order by retrieval alone.
+        requery: in rank order, rounds after the first search again with what was found, so that a second hop that
+            shares no word with the question is reached.
+        findings: "statements" (the seeking agent words what it found, quotes it and rates it) or "extracts" (it only
+            judges the chunk, by the probability of its yes; the message is the chunk's own text); "auto" takes
+            extracts for models below `SMALL_MODEL` billion parameters.
+        extract_tokens: the most tokens of an extract.
+        max_synchronised: the most messages shown to seeking agents; None for as many as fit the window (4 with
+            extracts: a processor at hand prefills each of them once for every chunk).
+        exclude_empty: leave out messages of agents that say their chunk holds nothing.
+        stop_when_settled: skip the rounds left when a round changed no message (they would ask the same again).
+        language: of the prompts; "auto" goes by the question. The reply follows the question's language in any case.
+        seek_tokens: tokens reserved for a seeking agent's reply.
+        answer_tokens: tokens reserved for the reasoning agent's reply.
+    """
+
+    rounds: int | None = None  # table 12: T = 5
+    schedule: tuple[Step, ...] = (1, 2, 4, 8, "all")  # section 3, accumulation at t = 1
+    later_schedule: tuple[Step, ...] = ("all",)  # section 3: one try with everything for t >= 2
+    order: Literal["auto", "rank", "document"] = "auto"
+    chunk_tokens: int | None = None
+    max_chunks: int | None = None
+    exhaustive: bool = False
+    read_ahead: bool | None = None
+    lookahead: int = 2  # ours
+    requery: bool = True  # ours
+    findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
+    extract_tokens: int = 250  # ours
+    max_synchronised: int | None = None
+    exclude_empty: bool = True  # "chunk exclusion"
+    stop_when_settled: bool = True  # ours
+    language: Literal["auto", "en", "zh"] = "auto"
+    seek_tokens: int = 256
+    answer_tokens: int = 192
+
+    def __post_init__(self) -> None:
+        for name in ("schedule", "later_schedule"):  # from JSON they come as lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("rounds", "chunk_tokens", "max_chunks", "lookahead", "extract_tokens", "seek_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1, not {value}")
+        if self.answer_tokens < 16:
+            raise UsageError(f"answer_tokens must be at least 16, not {self.answer_tokens}")
+        if self.max_synchronised is not None and self.max_synchronised < 0:
+            raise UsageError(f"max_synchronised must be at least 0, not {self.max_synchronised}")
+        _check_choice("order", self.order, ("auto", "rank", "document"))
+        _check_choice("findings", self.findings, ("auto", "statements", "extracts"))
+        _check_choice("language", self.language, ("auto", "en", "zh"))
+        _check_schedule("schedule", self.schedule)
+        _check_schedule("later_schedule", self.later_schedule)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _check_schedule(name: str, steps: tuple[Step, ...]) -> None:
+    numbers = [step for step in steps if step != "all"]
+    rising = all(isinstance(n, int) and n >= 1 for n in numbers) and numbers == sorted(set(numbers))
+    if not steps or not rising or "all" in steps[:-1]:
+        raise UsageError(f"{name} must be rising numbers, perhaps with 'all' at the end, not {list(steps)}")
+
+
+def step_sizes(steps: tuple[Step, ...], available: int) -> list[int]:
+    """The schedule for `available` messages: never more than there are, no size twice.
+
+    A schedule without "all" ends at its last number; one that is longer than the messages ends with all of them.
+    """
+    sizes: list[int] = []
+    for step in steps:
+        size = available if step == "all" else min(step, available)
+        if size and (not sizes or size > sizes[-1]):
+            sizes.append(size)
+    return sizes
