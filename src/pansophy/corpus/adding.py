@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +200,7 @@ def _read_one(readable: Readable, change: _Change, ingest: Ingest) -> Iterator[p
     if old and stamp and (stamp.size, stamp.mtime_ns) == (old[0].size, old[0].mtime_ns):
         change.unchanged += [row.id for row in old]
         return
-    digest = readable.digest()
+    digest = readable.digest() if old else ""
     if old and digest == old[0].source_sha256:
         if stamp:
             change.sources[readable.source] = [replace(row, size=stamp.size, mtime_ns=stamp.mtime_ns) for row in old]
@@ -210,7 +211,10 @@ def _read_one(readable: Readable, change: _Change, ingest: Ingest) -> Iterator[p
     base = known or _unique(readable.name, readable.source, change.bases)
     rows: list[DocumentRow] = []
     try:
-        for draft in readable.read():
+        drafts = readable.read()
+        first = next(drafts, None)  # before it is hashed: what isn't text is refused by its first bytes, however large
+        digest = digest or readable.digest()
+        for draft in chain([first] if first else [], drafts):
             name = f"{base}:{draft.name}" if draft.name else base
             for item in ingest.document(draft, name, readable.source, digest, stamp):
                 if isinstance(item, DocumentRow):

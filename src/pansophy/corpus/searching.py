@@ -12,17 +12,21 @@ if TYPE_CHECKING:
     from pansophy.corpus.embed import Embedder
 
 LONGEST_QUERY_WORDS = 200
+_SPARE = 8
+_DEEPEST = 4000
 _FUSION_CONSTANT = 60  # of reciprocal rank fusion, as published (Cormack et al. 2009)
 
 
 def search(chunks: Any, query: str, limit: int, *, grams: bool, embedder: Embedder | None) -> list[dict[str, Any]]:
-    """The rows of the chunks that fit best, each with its `score`."""
+    """The rows of the chunks that fit best, each with its `score`: at least the best `limit` and their equals."""
     by_words = _search_words(chunks, query, limit if embedder is None else 2 * limit, grams=grams)
     if embedder is None:
         return by_words
     vector = embedder.embed([query])[0]
     found = chunks.search(vector, vector_column_name="vector").distance_type("cosine")
-    return _fuse([by_words, found.limit(2 * limit).select([*CHUNK_COLUMNS, "_distance"]).to_list()])[:limit]
+    by_meaning = found.limit(2 * limit).select([*CHUNK_COLUMNS, "_distance"]).to_list()
+    by_words.sort(key=lambda row: (-row["score"], row["key"], row["number"]))
+    return _fuse([by_words[: 2 * limit], by_meaning])
 
 
 def _search_words(chunks: Any, query: str, limit: int, *, grams: bool) -> list[dict[str, Any]]:
@@ -35,7 +39,14 @@ def _search_words(chunks: Any, query: str, limit: int, *, grams: bool) -> list[d
     asked = match(words, "words")
     if grams and (pairs := letter_pairs(words)):
         asked = BooleanQuery([(Occur.SHOULD, asked), (Occur.SHOULD, match(pairs, "grams"))])
-    found = chunks.search(asked, query_type="fts").limit(limit).select([*CHUNK_COLUMNS, "_score"]).to_list()
+    depth = limit + _SPARE
+    while True:
+        found = chunks.search(asked, query_type="fts").limit(depth).select([*CHUNK_COLUMNS, "_score"]).to_list()
+        scores = sorted((float(row["_score"]) for row in found), reverse=True)
+        # Which of several equal scores the index returns is chance: unless all are here, the caller can't order them.
+        if len(found) < depth or scores[-1] < scores[limit - 1] or depth > _DEEPEST + limit:
+            break
+        depth *= 4
     for row in found:
         row["score"] = float(row.pop("_score"))
     return list(found)
