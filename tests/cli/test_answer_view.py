@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.cli.synthetic import answer
 
 from pansophy.cli.answer_view import print_answer
-from pansophy.types import Answer, Evidence, FailedChunk, Verdict
+from pansophy.types import Answer, Evidence, FailedChunk, Usage, Verdict
 
 
 def printed(
@@ -64,9 +64,14 @@ def test_the_summary_has_calls_tokens_time_and_run() -> None:
 
 
 def test_a_pipe_gets_long_lines_whole_and_a_terminal_gets_them_wrapped() -> None:
-    long = dataclasses.replace(answer(), text="word " * 60)
-    assert max(map(len, printed(long).splitlines())) > 250
-    assert max(map(len, printed(long, terminal=True).splitlines())) <= 80
+    item = Evidence("a.md", 0, 9, "quote " * 50, "s", 50.0, 1, cited=True)
+    long = dataclasses.replace(answer(), text="word " * 60, evidence=(item,))
+    piped = printed(long).splitlines()
+    assert piped[0].count("word") == 60
+    assert piped[3] == f"    “{' '.join(['quote'] * 50)}”"
+    wrapped = printed(long, terminal=True)
+    assert max(map(len, wrapped.splitlines())) <= 80
+    assert wrapped.count("quote") == 50
 
 
 def test_a_document_can_not_steer_the_terminal() -> None:
@@ -74,3 +79,8 @@ def test_a_document_can_not_steer_the_terminal() -> None:
     text = printed(dataclasses.replace(answer(), text="yes\x1b[0m", evidence=(item,)), terminal=True)
     assert "\x1b" not in text
     assert "“red[2J quote”" in text
+
+
+def test_an_answer_from_the_store_says_that_nothing_was_asked() -> None:
+    stored = dataclasses.replace(answer(), usage=Usage())
+    assert printed(stored).splitlines()[-1] == "answered in round 1 · from the store, no call made · run r1"

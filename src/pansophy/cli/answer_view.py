@@ -18,6 +18,10 @@ CLOSEST = 3
 """How many findings are shown when the answer rests on none."""
 
 
+ENDLESS = 1_000_000
+"""The width in which nothing is wrapped."""
+
+
 def answer_view(answer: Answer, locate: Locate, *, summary: bool = True, everything: bool = False) -> RenderableType:
     """The answer as a rich renderable.
 
@@ -33,7 +37,9 @@ def answer_view(answer: Answer, locate: Locate, *, summary: bool = True, everyth
 def print_answer(console: Console, answer: Answer, locate: Locate, *, summary: bool, everything: bool) -> None:
     """Print the answer; lines are wrapped only on a terminal."""
     view = answer_view(answer, locate, summary=summary, everything=everything)
-    console.print(view, soft_wrap=not console.is_terminal)
+    if not console.is_terminal:
+        console = Console(file=console.file, width=ENDLESS, color_system=None)
+    console.print(view)
 
 
 def _parts(answer: Answer, locate: Locate, summary: bool, everything: bool) -> Iterator[RenderableType]:
@@ -55,8 +61,6 @@ def _parts(answer: Answer, locate: Locate, summary: bool, everything: bool) -> I
         place = f"{first.document}, characters {first.start}-{first.end}"
         yield Text(f"{count} could not be read; the first: {place}: {one_line(first.error)}", style="red")
     if summary:
-        for warning in answer.warnings:
-            yield Text(f"note: {one_line(warning)}", style="yellow")
         yield Text()
         yield Text(summary_of(answer), style="dim")
 
@@ -96,7 +100,8 @@ def summary_of(answer: Answer) -> str:
     facts = [str(answer.verdict).replace("_", " ")]
     if answer.rounds:
         facts[0] += f" in round {answer.rounds}"
-    facts += [usage_line(answer.usage), clock(answer.seconds)]
+    stored = answer.run_id is not None and answer.usage.calls == 0
+    facts += ["from the store, no call made"] if stored else [usage_line(answer.usage), clock(answer.seconds)]
     if answer.usage.cost is not None:
         facts.append(f"${answer.usage.cost:.4f}")
     if answer.run_id:

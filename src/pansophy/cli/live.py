@@ -242,7 +242,10 @@ def message_of(event: Event) -> Text | None:
 
 
 class LiveRun:
-    """Shows a run while it happens. `emit` takes its events, `step` what is done before the run begins."""
+    """Shows a run while it happens. `emit` takes its events, `step` what is done before the run begins.
+
+    `warnings` are all that the run has said.
+    """
 
     def __init__(self, console: Console, *, verbose: bool = False, shown: bool = True) -> None:
         self.progress = Progress()
@@ -251,12 +254,15 @@ class LiveRun:
         self._verbose = verbose
         self._shown = shown
         self._began: float | None = None
+        self.warnings: list[str] = []
 
     def emit(self, event: Event) -> None:
         """Take one event; called by the engine as it happens."""
         if self._began is None:
             self._began = time.monotonic() - event.seconds
         self.progress.add(event)
+        if isinstance(event, Warned):
+            self.warnings.append(event.message)
         if self._verbose and (line := message_of(event)) is not None:
             self._console.print(line)
 

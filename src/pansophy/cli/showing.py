@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -79,8 +79,15 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Answer]) -> Answer:
     return await work
 
 
-def show_answer(answer: Answer, show: Show, locate: Locate) -> None:
-    """Print the answer on standard output and leave with the exit code of its verdict."""
+def show_answer(answer: Answer, show: Show, locate: Locate, *, warnings: Sequence[str] = ()) -> NoReturn:
+    """Print the answer on standard output and leave with the exit code of its verdict.
+
+    `warnings`, and those of the answer that are not among them, go to standard error.
+    """
+    from pansophy.cli.wording import one_line
+
+    for warning in dict.fromkeys((*warnings, *answer.warnings)):
+        typer.echo(f"note: {one_line(warning)}", err=True)
     if show.as_json:
         typer.echo(answer.to_json())
     else:
