@@ -37,8 +37,12 @@ class Judging(BaseModel):
     quote: str = ""
 
 
-ANSWER_RULES = """\
-"answer": as short as the question allows (a name, a number, a date, a phrase, yes or no), in the question's language.
+ANSWER_ALONE = """\
+"answer": the answer alone in as few words as the question allows (a name, a number, a date, a phrase, yes or no; no
+sentence that repeats the question), in the question's language."""
+
+ANSWER_RULES = f"""\
+{ANSWER_ALONE}
 "quote": one sentence copied word for word from the text above that shows the answer."""
 
 JUDGED = f"""\
