@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pansophy.errors import RunError
 from pansophy.events import AnswerReady, ChunkRead, Event, RoundStarted, Warned
 from pansophy.runs import Run, RunStore
-from pansophy.types import Answer, Completion, Evidence, FailedChunk, Usage, Verdict
+from pansophy.types import Answer, Completion, Evidence, FailedChunk, TokenLogprob, Usage, Verdict
 
 PRINT = "f" * 64
+LOGPROBS = (TokenLogprob("a", -0.5, (("a", -0.5), ("b", -1.0))), TokenLogprob("b", float("-inf")))
 ODD = "naïve 中文 \x00 \ud800 \U0001f600 'quote\" \\ \n"
 
 
@@ -62,14 +63,12 @@ def test_a_run_comes_back_as_it_was_stored(store):
     events: list[Event] = [RoundStarted(round=1, synchronised=0, seconds=0.1), chunk_read(0), Warned(message=ODD)]
     for event in events:
         run.emit(event)
-    run.record("a" * 64, Completion(ODD, "stop", Usage(1, 2, 3, 4, 0.5, 0.25), (("a", -0.5), ("b", float("-inf")))))
+    run.record("a" * 64, Completion(ODD, "stop", Usage(1, 2, 3, 4, 0.5, 0.25), LOGPROBS))
     run.finish(answer())
 
     again = store.open(run.id)
     assert again.events() == events
-    assert again.recall("a" * 64) == Completion(
-        ODD, "stop", Usage(1, 2, 3, 4, 0.5, 0.25), (("a", -0.5), ("b", float("-inf")))
-    )
+    assert again.recall("a" * 64) == Completion(ODD, "stop", Usage(1, 2, 3, 4, 0.5, 0.25), LOGPROBS)
     assert again.recall("b" * 64) is None
     assert again.answer().run_id == run.id
     assert again.answer().evidence == answer().evidence

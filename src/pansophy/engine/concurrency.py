@@ -39,14 +39,14 @@ class AdaptiveGate:
         self._since_growth = 0
         self._not_before = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, asyncio.Future[Slot]]] = []
 
     @asynccontextmanager
     async def slot(self, priority: int, order: int) -> AsyncIterator[Slot]:
         """A slot for the time of the `async with` block, freed however the block ends."""
-        await self._acquire(priority, order)
+        slot = await self._acquire(priority, order)
         try:
-            yield Slot(self._generation)
+            yield slot
         finally:
             self._release()
 
@@ -83,12 +83,12 @@ class AdaptiveGate:
         self.limit = self._threshold = max(1, self.limit // 2)
         return True
 
-    async def _acquire(self, priority: int, order: int) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _acquire(self, priority: int, order: int) -> Slot:
+        future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, order, future))
         self._admit()
         try:
-            await future
+            return await future
         except asyncio.CancelledError:
             if not future.cancelled():  # the slot was given in the moment of the cancellation
                 self._release()
@@ -107,7 +107,7 @@ class AdaptiveGate:
             _, _, future = heapq.heappop(self._waiting)
             if not future.done():
                 self.in_flight += 1
-                future.set_result(None)
+                future.set_result(Slot(self._generation))
 
     def _admit_later(self, pause: float) -> None:
         if self._timer is not None:
