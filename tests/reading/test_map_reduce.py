@@ -106,8 +106,8 @@ async def test_the_part_comes_first_and_is_the_same_for_every_question() -> None
         await MapReduce(model, settings=PAGE).run(question, corpus)
     first, second = (text_of(call.messages) for call in model.calls)
     part = corpus.document("part 0").text.strip()
-    assert first.startswith(f"## part 0\n{part}")
-    shared = len("## part 0\n") + len(part)
+    assert first.startswith(f"<text>\n# part 0\n{part}")
+    shared = len("<text>\n# part 0\n") + len(part)
     assert first[:shared] == second[:shared]
     assert first.endswith(f"Question: {QUESTION}")
 
@@ -187,7 +187,7 @@ async def test_only_the_best_parts_are_read_when_told_so_but_in_the_order_of_the
     corpus = corpus_of("nothing", "the bridge was built", "nothing", "when was the bridge built", "nothing")
     model = model_of(Script(lambda part: NOTHING))
     await MapReduce(model, settings={**PAGE, "max_chunks": 2}, limits=Limits(concurrency=1)).run(QUESTION, corpus)
-    assert [text_of(call.messages).splitlines()[0] for call in model.calls] == ["## part 1", "## part 3"]
+    assert [text_of(call.messages).splitlines()[1] for call in model.calls] == ["# part 1", "# part 3"]
 
 
 async def test_a_budget_used_up_in_the_middle_gives_the_surest_report_so_far() -> None:
@@ -243,7 +243,7 @@ def test_the_most_confident_are_kept_in_the_order_of_the_text(entries: list[tupl
 
 def long_report(part: str) -> str:
     """Some seventy words about this part, which make the reports of many parts too long for one prompt."""
-    number = int(re.findall(r"## part (\d+)", part)[0])
+    number = int(re.findall(r"# part (\d+)", part)[0])
     return report(f"Fact {number} is this. " + "Much more could be said of it. " * 8, f"answer{number}", number % 5)
 
 
@@ -279,7 +279,7 @@ def assert_within_window(model: ScriptedModel) -> None:
 
 async def test_a_model_that_echoes_its_reports_cannot_keep_the_collapse_going() -> None:
     def echo(prompt: str) -> str:
-        return report(prompt.split("\n\n---\n")[0], "echo", 5)
+        return report(prompt.split("\n</reports>")[0], "echo", 5)
 
     model = model_of(Script(long_report, lambda prompt: reduced("ok", 1), echo), window=900)
     corpus = corpus_of(*(f"Fact {n}." for n in range(30)))
@@ -319,7 +319,7 @@ async def test_every_call_fits_the_window_and_every_run_ends(
     def merge(prompt: str) -> str:
         if behaviour == "garbage":
             return "garbage"
-        kept = prompt.split("\n\n---\n")[0] if behaviour == "echo" else "short"
+        kept = prompt.split("\n</reports>")[0] if behaviour == "echo" else "short"
         return report(kept, "x", 3)
 
     mapped = report("word " * words, "x", 2)

@@ -30,7 +30,7 @@ def story(*facts: str) -> Corpus:
 
 
 def note_of(messages: Sequence[ChatMessage]) -> str:
-    found = re.search(r"\n---\nThe note so far:\n(.*)\n\nQuestion: ", messages[-1].content, re.DOTALL)
+    found = re.search(r"\n<note>\n(.*)\n</note>\n\nQuestion: ", messages[-1].content, re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -51,7 +51,7 @@ def scripted(worker: Callable[[str, str], Any], manager: Callable[[str], Any], w
         if messages[0].content == MANAGER_SYSTEM:
             return manager(content)
         note = note_of(messages)
-        part = content.split("\n\n---\n")[0]
+        part = content.split("</text>")[0]
         return worker(part, "" if note.startswith("(empty") else note)
 
     return ScriptedModel(reply, window=window)
@@ -73,15 +73,14 @@ async def test_readers_come_one_after_another_and_each_gets_the_note_before_verb
     await RunningNote(model, settings=PAGE).run(QUESTION, story(*MOVES))
     workers, managers = [c for c in model.calls if is_worker(c)], [c for c in model.calls if not is_worker(c)]
     assert (len(workers), len(managers)) == (4, 1)
-    assert [c.messages[-1].content.splitlines()[0] for c in workers] == [f"## chapter {n}" for n in range(4)]
+    assert [c.messages[-1].content.splitlines()[1] for c in workers] == [f"# chapter {n}" for n in range(4)]
     assert note_of(workers[0].messages).startswith("(empty")
     assert [note_of(call.messages) for call in workers[1:]] == [
         "first  note\n- with “odd” signs",
         "second note.",
         "third note.",
     ]
-    assert managers[0].messages[-1].content.startswith("the last note.\n\n---\n")
-    assert managers[0].messages[-1].content.endswith(f"Question: {QUESTION}")
+    assert managers[0].messages[-1].content.startswith("<text>\nthe last note.\n</text>\n\n")
 
 
 async def test_the_last_state_is_known_and_its_sentence_cited() -> None:
@@ -181,16 +180,16 @@ def test_cutting_drops_only_an_unfinished_last_sentence(text: str, cut: str) -> 
 async def test_backward_reads_the_last_part_first() -> None:
     model = scripted(keeps_moves, lambda prompt: told("x"))
     await RunningNote(model, settings={**PAGE, "direction": "backward"}).run(QUESTION, story(*MOVES))
-    heads = [call.messages[-1].content.splitlines()[0] for call in model.calls if is_worker(call)]
-    assert heads == [f"## chapter {n}" for n in (3, 2, 1, 0)]
+    heads = [call.messages[-1].content.splitlines()[1] for call in model.calls if is_worker(call)]
+    assert heads == [f"# chapter {n}" for n in (3, 2, 1, 0)]
 
 
 async def test_only_the_best_parts_are_read_when_told_so_but_in_the_order_of_the_text() -> None:
     corpus = story("Nothing.", "Where is the box?", "Nothing.", "The box is here now.", "Nothing.")
     model = scripted(keeps_moves, lambda prompt: told("x"))
     await RunningNote(model, settings={**PAGE, "max_chunks": 2}).run("box?", corpus)
-    heads = [call.messages[-1].content.splitlines()[0] for call in model.calls if is_worker(call)]
-    assert heads == ["## chapter 1", "## chapter 3"]
+    heads = [call.messages[-1].content.splitlines()[1] for call in model.calls if is_worker(call)]
+    assert heads == ["# chapter 1", "# chapter 3"]
 
 
 async def test_a_refusal_is_followed_by_a_forced_answer() -> None:

@@ -217,7 +217,7 @@ async def _measure(
 def _contender(name: str, model: ChatModel, seeker: ChatModel, choice: Choice, limit: int | None) -> Contender:
     from pansophy.engine import Limits
     from pansophy.evaluation.bench import Contender
-    from pansophy.reading.registry import strategy_class
+    from pansophy.reading.ask import strategy_class
 
     kind = strategy_class(name)
     fields = {field.name for field in dataclasses.fields(kind.settings_class)}
@@ -239,7 +239,7 @@ def _contender(name: str, model: ChatModel, seeker: ChatModel, choice: Choice, l
 
 def _check_settings(names: list[str], choice: Choice) -> None:
     """A misspelt setting must not be passed over in silence."""
-    from pansophy.reading.registry import strategy_class
+    from pansophy.reading.ask import strategy_class
 
     known = {name: {field.name for field in dataclasses.fields(strategy_class(name).settings_class)} for name in names}
     for key, _ in choice.settings:

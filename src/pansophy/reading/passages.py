@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -32,13 +33,21 @@ LONGEST_WORD = 80
 MOST_BYTES_A_TOKEN = 12
 """Text with more UTF-8 bytes than this for each token of the window isn't even counted."""
 
+_FRAME = re.compile(r"<(/?)(text|reports|note)>", re.IGNORECASE)
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def as_text(pieces: Sequence[Chunk]) -> str:
-    """Passages as they stand in a prompt: each under its document's title. The same for every question."""
-    return "\n\n".join(f"## {piece.title or piece.document}\n{piece.text.strip()}" for piece in pieces)
+    """Passages as they stand in a prompt: framed, each under its document's title. The same for every question."""
+    titled = (f"# {inert(piece.title or piece.document)}\n{inert(piece.text.strip())}" for piece in pieces)
+    return "<text>\n" + "\n\n".join(titled) + "\n</text>"
+
+
+def inert(text: str) -> str:
+    """Text that can't end its own frame in a prompt."""
+    return _FRAME.sub(r"‹\1\2›", text)
 
 
 def joined(chunks: Iterable[Chunk]) -> list[Chunk]:
