@@ -219,14 +219,14 @@ class _Reading:
             last = round_ == self.plan.rounds
             done = await self._round(round_, known, last=last)
             if done is not None:
-                return self._result(done, round_, forced=last and not done.answered)
+                return self._result(done, round_)
             self._fail_if_nothing_was_read()
             if not self.messages:
                 return self.session.answer("", Verdict.NOTHING_FOUND, rounds=round_)
             settled = before == {number: message.gist for number, message in self.messages.items()}
             if settled and settings.stop_when_settled:
                 done = await self.reasoner.attempt(self._ranked(), round_, forced=True)
-                return self._result(done, round_, forced=True)
+                return self._result(done, round_)
             round_ += 1
 
     async def _round(self, round_: int, known: Sequence[Message], *, last: bool) -> Try | None:
@@ -242,6 +242,8 @@ class _Reading:
             for index, size in enumerate(sizes):
                 final = index == len(sizes) - 1
                 chosen = await self._choose(readers, size, shown, everything=size >= len(self.pages), lazy=lazy)
+                if last and final and not chosen:  # a schedule without "all" met empty chunks alone
+                    chosen = await self._choose(readers, size, shown, everything=True, lazy=lazy)
                 if not chosen or (len(chosen) == len(shown) and not (last and final)):
                     continue
                 shown = chosen
@@ -252,6 +254,8 @@ class _Reading:
                     self._keep_best(done)
                 if done.answered or (last and final):
                     return done
+            if lazy:  # the next round shares the messages of all chunks, even where the schedule ends before "all"
+                await readers.read(len(self.pages))
         finally:
             await readers.cancel()
         return None
@@ -303,11 +307,11 @@ class _Reading:
         evidence = evidence_of(done.shown, done.cited, done.answer, self.session.question, extracts=self.plan.extracts)
         self.session.best = replace(self.session.best, text=done.answer, evidence=evidence, rounds=done.shown[0].round)
 
-    def _result(self, done: Try, round_: int, *, forced: bool) -> Answer:
+    def _result(self, done: Try, round_: int) -> Answer:
         if not done.answer:
             return self.session.answer("", Verdict.NOTHING_FOUND, rounds=round_)
         evidence = evidence_of(done.shown, done.cited, done.answer, self.session.question, extracts=self.plan.extracts)
-        verdict = Verdict.FORCED if forced else Verdict.ANSWERED
+        verdict = Verdict.FORCED if done.forced else Verdict.ANSWERED
         return self.session.answer(done.answer, verdict, evidence, rounds=round_)
 
     def _fail_if_nothing_was_read(self) -> None:

@@ -36,9 +36,11 @@ class ReasonReply(ForcedReply):
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What came of one try: `answered` is the verdict; `answer` may be a guess where it is False."""
+    """What came of one try: `answered` is the verdict; `answer` may be a guess where it is False. With `forced` the
+    agent had no way out."""
 
     answered: bool
+    forced: bool
     answer: str
     shown: tuple[Message, ...]
     cited: frozenset[int]
@@ -102,7 +104,7 @@ class ReasoningAgent:
                 usage=completion.usage,
             )
         )
-        return Try(answered, answer, tuple(shown), frozenset(cited))
+        return Try(answered, forced, answer, tuple(shown), frozenset(cited))
 
     async def _fitting(self, chosen: Sequence[Message], forced: bool) -> list[Message]:
         room = self.model.window - self.reply_tokens
