@@ -79,7 +79,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
     async def _read(self, session: Session) -> Answer:
         plan = self._plan(session)
         await self._check_window(session, plan)
-        pages = Pages(session.corpus, session.question, plan)
+        pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan)
         self._begin(session, chunks=len(pages), order="rank" if plan.rank else "document")
         return await _Reading(self, session, plan, pages).answer()
 
@@ -213,7 +213,7 @@ class _Reading:
             known = by_rating(self.messages.values())
             if round_ > 1 and settings.requery:
                 query = " ".join((self.session.question, *(m.gist[:QUERY_CHARACTERS] for m in known[:QUERY_MESSAGES])))
-                self.pages.search_again(query)
+                await asyncio.to_thread(self.pages.search_again, query)
             shown = len(known) if self.plan.cap is None else min(len(known), self.plan.cap)
             self.session.emit(RoundStarted(round=round_, synchronised=shown))
             last = round_ == self.plan.rounds
