@@ -132,37 +132,46 @@ def test_words_that_name_things_in_technical_texts_are_found():
     assert corpus.search("with", 1)[0].chunk.document == "with"
 
 
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        ("红色笔记本是谁丢的？", "zh-1"),
-        ("谁在咖啡馆找到了钥匙", "zh-2"),
-        ("太郎が買った傘は何色ですか", "ja-1"),
-        ("本を読む人は誰", "ja-2"),
-        ("누가 서울역에서 친구를", "ko-1"),
-        ("ปลา", "th-1"),
-        ("Где бежали собаки?", "ru-1"),
-        ("Who found the key?", "en-1"),
-    ],
-)
+POLYGLOT = {
+    "zh-1": "小王昨天在北京大学图书馆丢失了一本红色的笔记本。",
+    "zh-2": "李华在上海的咖啡馆找到了一把钥匙。",
+    "ja-1": "太郎は昨日、東京駅で赤い傘を買いました。",
+    "ja-2": "花子は図書館で本を読んでいます。",
+    "ko-1": "철수는 어제 서울역에서 친구를 만났습니다.",
+    "ko-2": "영희는 부산에서 바다를 보았다.",
+    "ru-1": "Собаки бежали быстро по улицам Москвы.",
+    "en-1": "A key was found by the harbour master.",
+}
+QUESTIONS = [
+    ("红色笔记本是谁丢的？", "zh-1"),
+    ("谁在咖啡馆找到了钥匙", "zh-2"),
+    ("太郎が買った傘は何色ですか", "ja-1"),
+    ("本を読む人は誰", "ja-2"),
+    ("서울역 친구", "ko-1"),
+    ("부산의 바다", "ko-2"),
+    ("Где бежали собаки?", "ru-1"),
+    ("Who found the key?", "en-1"),
+]
+THAI = {"th-1": "แมวกินปลาในครัว", "th-2": "เรือจอดที่ท่าเรือ"}
+
+
+@pytest.fixture(scope="module", params=["pairs", "dictionary"])
+def polyglot(request):
+    """The texts as they are searched without a dictionary, and with one (because some text is Thai)."""
+    return Corpus.from_texts(POLYGLOT if request.param == "pairs" else {**POLYGLOT, **THAI})
+
+
+@pytest.mark.parametrize(("question", "answer"), QUESTIONS)
 def test_a_question_in_any_script_finds_its_text(polyglot, question, answer):
     assert polyglot.search(question, 3)[0].chunk.document == answer
 
 
-@pytest.fixture(scope="module")
-def polyglot():
-    return Corpus.from_texts(
-        {
-            "zh-1": "小王昨天在北京大学图书馆丢失了一本红色的笔记本。",
-            "zh-2": "李华在上海的咖啡馆找到了一把钥匙。",
-            "ja-1": "太郎は昨日、東京駅で赤い傘を買いました。",
-            "ja-2": "花子は図書館で本を読んでいます。",
-            "ko-1": "철수는 어제 서울역에서 친구를 만났습니다.",
-            "th-1": "แมวกินปลาในครัว",
-            "ru-1": "Собаки бежали быстро по улицам Москвы.",
-            "en-1": "A key was found by the harbour master.",
-        }
-    )
+def test_a_script_that_needs_a_dictionary_is_found_even_when_it_comes_late(home):
+    corpus = Corpus.create("c", home=home)
+    for name, text in {**POLYGLOT, **THAI}.items():
+        corpus.add_documents([document(name, text)])
+    for question, answer in [*QUESTIONS, ("ปลา", "th-1"), ("ท่าเรือ", "th-2")]:
+        assert corpus.search(question, 3)[0].chunk.document == answer, question
 
 
 @pytest.mark.parametrize(

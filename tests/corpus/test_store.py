@@ -263,7 +263,7 @@ def test_a_read_only_home_is_said(tmp_path):
 def test_a_corpus_of_another_format_is_refused(home, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(store, "FORMAT", 99)
-        patch.setattr(store.State.__init__, "__defaults__", (1, 0, False, True, None, 0, 99))
+        patch.setattr(store.State.__init__, "__defaults__", (1, 0, False, False, None, 0, 99))
         Corpus.create("c", home=home)
     with pytest.raises(CorpusError, match="format 99"):
         Corpus.open("c", home=home)

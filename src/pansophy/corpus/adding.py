@@ -311,7 +311,7 @@ def _finish(
         store.state,
         next_key=ingest.next_key,
         grams=store.state.grams or ingest.grams,
-        spaced=store.state.spaced and ingest.spaced,
+        dictionary=store.state.dictionary or ingest.dictionary,
     )
     with storing(store.location):
         if dead:

@@ -129,7 +129,7 @@ class LocalEmbedder:
 
     @cached_property
     def dimensions(self) -> int:
-        return int(self._model.get_sentence_embedding_dimension())
+        return int(self.embed(["word"]).shape[1])
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""

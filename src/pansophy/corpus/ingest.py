@@ -24,34 +24,32 @@ if TYPE_CHECKING:
 
     from pansophy.corpus.embed import Embedder
 
-BATCH = 1024
+BATCH = 256
 LONGEST_TITLE = 200
 COLUMNS = ("key", "number", "start", "size", "lead", "words", "grams")
 
-# Han and Kana are written without spaces, and a dictionary alone splits them differently in a question and in a text.
-_UNSPACED = re.compile(
-    r"[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+"
+# Han, Kana and Hangul: a dictionary splits them differently in a question and in a text; Korean words carry endings.
+# Searched by overlapping letter pairs, as is usual, they need no dictionary.
+_PAIRED = re.compile(
+    r"[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003134f]+"
 )
-# Scripts whose words only a dictionary finds: these, and Thai, Lao, Burmese, Khmer.
-_NEEDS_DICTIONARY = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    r"\U00020000-\U0003134f]"
-)
-# A quick test before that one: the bytes of Latin, Greek, Cyrillic, Hebrew and Arabic letters and of most punctuation.
-_SPACED_BYTES = bytes([*range(0xE0), 0xE2])
+# Thai, Lao, Burmese and Khmer, whose words are not separated and too long for pairs.
+_NEEDS_DICTIONARY = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+# A quick test before those two: the bytes of Latin, Greek, Cyrillic, Hebrew and Arabic letters and most punctuation.
+_PLAIN_BYTES = bytes([*range(0xE0), 0xE2])
 
 
 def letter_pairs(text: str) -> str | None:
-    """The overlapping letter pairs of every unspaced run in `text` (a lone letter is itself); None without any."""
+    """The overlapping letter pairs of every run of paired letters in `text` (a lone letter is itself); None without."""
     words: list[str] = []
-    for run in _UNSPACED.findall(text):
+    for run in _PAIRED.findall(text):
         words.extend(map("".join, pairwise(run)) if len(run) > 1 else (run,))
     return " ".join(words) or None
 
 
-def is_spaced(text: str, encoded: bytes) -> bool:
-    """Whether the words of a text are separated by spaces. `encoded` is the text in UTF-8."""
-    return not encoded.translate(None, _SPACED_BYTES) or not _NEEDS_DICTIONARY.search(text)
+def is_plain(encoded: bytes) -> bool:
+    """Whether a text in UTF-8 surely has neither letters to be paired nor words that only a dictionary finds."""
+    return not encoded.translate(None, _PLAIN_BYTES)
 
 
 def language_of(text: str) -> str:
@@ -87,7 +85,7 @@ class Ingest:
         self.embedder = embedder
         self.schema = chunk_schema(embedder.dimensions if embedder else 0)
         self.grams = False
-        self.spaced = True
+        self.dictionary = False
         self.chunks = 0
         self.characters = 0
         self.abandoned: list[int] = []
@@ -114,11 +112,11 @@ class Ingest:
             lead = _lead(draft.title, headings.feed(text))
             words = lead + text
             encoded = words.encode("utf-8")
-            spaced = is_spaced(words, encoded)
-            self.spaced = self.spaced and spaced
+            plain = is_plain(encoded)
+            self.dictionary = self.dictionary or (not plain and _NEEDS_DICTIONARY.search(words) is not None)
             self._batch.append(
                 (key, number, start, len(encoded) - len(lead.encode("utf-8")), len(lead), words)
-                + ((None,) if spaced else (letter_pairs(words),))
+                + ((None,) if plain else (letter_pairs(words),))
             )
             number += 1
             characters = start + len(text)

@@ -39,14 +39,15 @@ _KEPT_FOR_READERS = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class State:
     """What a corpus is beyond its documents. `next_key` is the key of the next document row; no key is used twice.
-    `grams` tells whether any chunk has letter pairs, `spaced` whether all texts separate their words by spaces."""
+    `grams` tells whether any chunk has letter pairs, `dictionary` whether any text needs one to be split into
+    words."""
 
     chunk_tokens: int
     created: str
     next_key: int = 1
     chunks_version: int = 0
     grams: bool = False
-    spaced: bool = True
+    dictionary: bool = False
     embedder: str | None = None
     dimensions: int = 0
     format: int = FORMAT
@@ -239,7 +240,7 @@ def refresh_index(chunks: Any, added: int, state: State) -> None:
     total = chunks.count_rows()
     if total == 0:
         return
-    tokenizer = "simple" if state.spaced else "icu/split"
+    tokenizer = "icu/split" if state.dictionary else "simple"
     configurations = {
         "words": FTS(base_tokenizer=tokenizer, custom_stop_words=list(STOP_WORDS), memory_limit=INDEX_MEGABYTES)
     }
@@ -257,7 +258,7 @@ def chunk_schema(dimensions: int) -> pa.Schema:
     """The columns of `chunks`.
 
     `words` is what is searched: a lead of `lead` characters (title and headings), then the chunk's text. `start` is in
-    characters of the document, `size` in UTF-8 bytes of the text; `grams` are the letter pairs of unspaced scripts.
+    characters of the document, `size` in UTF-8 bytes of the text; `grams` are the letter pairs of Han, Kana and Hangul.
     """
     import pyarrow as pa
 
