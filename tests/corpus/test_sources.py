@@ -191,6 +191,17 @@ def test_a_pdf_may_come_through_standard_input(home, monkeypatch):
     assert formats.SENTENCE in corpus.document("stdin").text
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_read_once(home, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("Of oil, through a pipe.",))
+    writer.start()
+    corpus, _ = add(home, pipe)
+    writer.join()
+    assert corpus.document("pipe").text == "Of oil, through a pipe."
+
+
 def test_the_language_reference_of_python_is_a_source(home):
     corpus, report = add(home, "python-docs:")
     assert report.documents == len(ids(corpus)) > 70

@@ -145,7 +145,7 @@ def source_changed(source: str, stamp: Stamp | None, sha256: str) -> bool:
 def _expand(source: str | Path, allow_urls: bool) -> Iterator[Readable]:
     text = str(source)
     if text == STANDARD_INPUT:
-        yield _standard_input()
+        yield _stream(STANDARD_INPUT, "stdin", "standard input", sys.stdin.buffer.read)
     elif text == PYTHON_DOCS:
         yield Readable(PYTHON_DOCS, "python-docs", None, _python_docs_digest, _python_docs)
     elif _is_url(text):
@@ -162,8 +162,10 @@ def _paths(text: str) -> Iterator[Readable]:
     path = Path(os.path.abspath(os.path.expanduser(text)))
     if path.is_dir():
         yield from _folder(path)
-    elif path.exists():
+    elif path.is_file():
         yield _file(path, path.name)
+    elif path.exists():
+        yield _stream(str(path), path.name, str(path), path.read_bytes)
     elif any(mark in text for mark in "*?["):
         yield from _glob(os.path.expanduser(text))
 
@@ -220,15 +222,19 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"([0-9]+)", name)]
 
 
-def _standard_input() -> Readable:
-    data = sys.stdin.buffer.read()
-    digest = hashlib.sha256(data).hexdigest()
+def _stream(source: str, name: str, label: str, read_all: Callable[[], bytes]) -> Readable:
+    """What can be read only once: standard input, a pipe."""
+    kept: list[bytes] = []
+
+    def data() -> bytes:
+        if not kept:
+            kept.append(read_all())
+        return kept[0]
 
     def read() -> Iterator[Draft]:
-        suffix = ".pdf" if data.startswith(b"%PDF") else ".txt"
-        yield read_bytes(data, "standard input", suffix)
+        yield read_bytes(data(), label, ".pdf" if data().startswith(b"%PDF") else ".txt")
 
-    return Readable(STANDARD_INPUT, "stdin", None, lambda: digest, read)
+    return Readable(source, name, None, lambda: hashlib.sha256(data()).hexdigest(), read)
 
 
 def _python_topics() -> dict[str, str]:
