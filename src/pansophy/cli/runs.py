@@ -70,21 +70,22 @@ def resume(
 
     Exit codes are those of pansophy ask.
     """
+    from pansophy.cli.lines import Lines
     from pansophy.cli.showing import Show, open_view, run_shown, show_answer
     from pansophy.runs import RunStore
 
     shown = Show(as_json=as_json, verbose=verbose, quiet=quiet)
-    live = open_view(shown)
+    live, lines = open_view(shown), Lines()
     with RunStore() as store:
         run_id = store.open(reference).id
 
         async def work() -> Answer:
             from pansophy.reading.ask import resume as resume_run
 
-            return await resume_run(run_id, store=store, emit=live.emit)
+            return await resume_run(run_id, store=store, emit=live.emit, opened=lines.opened)
 
         answer = run_shown(live, work, shown)
-    show_answer(answer, shown, lambda evidence: None)
+    show_answer(answer, shown, lines, warnings=live.warnings)
 
 
 @app.command()
