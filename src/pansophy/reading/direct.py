@@ -39,11 +39,18 @@ READ_AHEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class DirectSettings:
-    """How to fill the window and how to answer."""
+    """How to fill the window and how to answer.
 
-    order: str = "auto"  # document for one document (head and tail are kept), else rank (the front is kept)
-    answer_tokens: int = 256  # ours: room for the reply
-    force: bool = True  # ours: answer even after a refusal, as ExtAgents' last round does
+    Args:
+        order: "document" keeps the head and the tail of the text, "rank" the chunks that the search ranks highest;
+            "auto" takes document order for a corpus of one document.
+        answer_tokens: tokens reserved for the reply.
+        force: answer even after a refusal.
+    """
+
+    order: str = "auto"  # the papers: head and tail of one long text, the front of retrieved passages
+    answer_tokens: int = 256  # ours
+    force: bool = True  # ours, as ExtAgents' last round does
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:

@@ -44,14 +44,23 @@ NO_RATING = 50.0
 
 @dataclass(frozen=True, slots=True)
 class RunningNoteSettings:
-    """How the text is cut, how long the note is, how to answer."""
+    """How the text is cut, how long the note is, how to answer.
 
-    chunk_tokens: int = 8192  # the paper: worker windows of 8k to 32k; less where the window asks for it
-    max_chunks: int | None = None  # ours: None reads everything, else the parts that fit the question best
-    note_tokens: int = 512  # ours: the paper states no number
-    direction: str = "forward"  # the paper's default; "backward" is its right-to-left variant
-    answer_tokens: int = 256  # ours: room for the answer
-    force: bool = True  # ours: answer even after a refusal, as ExtAgents' last round does
+    Args:
+        chunk_tokens: the most tokens of a part; fewer where the window asks for it.
+        max_chunks: read only so many parts, those that fit the question best; None for all.
+        note_tokens: the most tokens of the note.
+        direction: read the text "forward" or "backward".
+        answer_tokens: tokens reserved for the answer.
+        force: answer even after a refusal.
+    """
+
+    chunk_tokens: int = 8192  # the paper: worker windows of 8k to 32k
+    max_chunks: int | None = None  # the paper reads everything
+    note_tokens: int = 512  # ours; the paper bounds the note by the worker's output limit
+    direction: str = "forward"  # the paper's; backward is its right-to-left variant
+    answer_tokens: int = 256  # ours
+    force: bool = True  # ours, as ExtAgents' last round does
 
     def __post_init__(self) -> None:
         for name in ("chunk_tokens", "max_chunks", "note_tokens", "answer_tokens"):

@@ -33,12 +33,19 @@ PAPER = Paper(
 
 @dataclass(frozen=True, slots=True)
 class TopKSettings:
-    """How many passages of which size, and how to answer."""
+    """How many passages of which size, and how to answer.
 
-    max_chunks: int = 5  # the paper: 5 or 10 passages
+    Args:
+        max_chunks: k, how many passages are read.
+        chunk_tokens: tokens of a passage, by estimate.
+        answer_tokens: tokens reserved for the reply.
+        force: answer even after a refusal.
+    """
+
+    max_chunks: int = 5  # the paper trains with 5 or 10 passages
     chunk_tokens: int = 400  # ours: the corpus's own chunks
-    answer_tokens: int = 256  # ours: room for the reply
-    force: bool = True  # ours: answer even after a refusal, as ExtAgents' last round does
+    answer_tokens: int = 256  # ours
+    force: bool = True  # ours, as ExtAgents' last round does
 
     def __post_init__(self) -> None:
         for name in ("max_chunks", "chunk_tokens", "answer_tokens"):

@@ -54,13 +54,21 @@ PAPER = Paper(
 
 @dataclass(frozen=True, slots=True)
 class MapReduceSettings:
-    """How the text is cut, how long messages are, how to answer."""
+    """How the text is cut, how long messages are, how to answer.
 
-    chunk_tokens: int = 4096  # the authors' code: chunk_size, less where the window asks for it
-    max_chunks: int | None = None  # ours: None reads everything, else the parts that fit the question best
-    message_tokens: int = 300  # the authors' code: max_tokens of a map or collapse call
-    answer_tokens: int = 256  # ours: room for the answer
-    force: bool = True  # ours: answer even after a refusal, as ExtAgents' last round does
+    Args:
+        chunk_tokens: the most tokens of a part; fewer where the window asks for it.
+        max_chunks: read only so many parts, those that fit the question best; None for all.
+        message_tokens: tokens reserved for a message, mapped or merged.
+        answer_tokens: tokens reserved for the answer.
+        force: answer even after a refusal.
+    """
+
+    chunk_tokens: int = 4096  # the authors' code: chunk_size
+    max_chunks: int | None = None  # the paper reads everything
+    message_tokens: int = 300  # the authors' code: max_tokens
+    answer_tokens: int = 256  # ours
+    force: bool = True  # ours, as ExtAgents' last round does
 
     def __post_init__(self) -> None:
         for name in ("chunk_tokens", "max_chunks", "message_tokens", "answer_tokens"):
