@@ -127,6 +127,15 @@ def test_a_wrong_key_stops_the_bench_and_keeps_what_was_answered(tmp_path: Path)
     assert [row.question_id for row in read_rows(tmp_path / "one-call.jsonl")] == ["q0", "q1"]
 
 
+def test_a_wrong_key_stops_the_bench_also_when_a_failed_run_tells_of_it(tmp_path: Path) -> None:
+    def fails(question: str) -> Answer:
+        raise RunFailed("wrong key", Answer(question, "", Verdict.FAILED)) from AuthenticationFailed("wrong key")
+
+    with pytest.raises(AuthenticationFailed):
+        bench(tmp_path, contender(Ends(fails)))
+    assert read_rows(tmp_path / "one-call.jsonl") == []
+
+
 def test_a_question_over_its_time_is_a_failed_row_and_the_next_is_asked(tmp_path: Path) -> None:
     class Hangs:
         async def run(self, question: str, corpus: Any) -> Answer:

@@ -174,6 +174,8 @@ class _Task:
         except TimeoutError as failure:
             error = str(failure) or f"no answer within {self.question_seconds} s"
         except RunFailed as failure:
+            if isinstance(failure.__cause__, _FATAL):
+                raise failure.__cause__ from failure
             answer, error = failure.answer, str(failure)
         except Exception as failure:  # noqa: BLE001 - whatever it was, it becomes a row that counts as wrong
             error = f"{type(failure).__name__}: {failure}"

@@ -1,0 +1,200 @@
+"""`pansophy bench`: a small dataset asked of scripted models through the command's own options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import pansophy.models
+from pansophy.cli.bench import app
+from pansophy.errors import AuthenticationFailed, PansophyError, RunError, SourceError, UsageError
+from pansophy.models import ScriptedModel
+from pansophy.types import ChatMessage
+
+KEEPERS = ["Mara", "Otis", "Signe"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    corpus = {f"House {n}": [f"The key of house {n} is kept by {name}."] for n, name in enumerate(KEEPERS)}
+    questions = [
+        {
+            "_id": f"q{n}",
+            "question": f"Who keeps the key of house {n}?",
+            "answer": name,
+            "supporting_facts": [[f"House {n}", 0]],
+        }
+        for n, name in enumerate(KEEPERS)
+    ]
+    (folder / "corpus.json").write_text(json.dumps(corpus))
+    (folder / "questions.json").write_text(json.dumps(questions))
+    return folder
+
+
+def right(messages: Sequence[ChatMessage], schema: Any) -> Any:
+    content = messages[-1].content
+    asked = content.rpartition("Question: ")[2].partition("?")[0].split()[-1]
+    sentence = f"The key of house {asked} is kept by {KEEPERS[int(asked)]}."
+    return json.dumps({"answerable": True, "answer": KEEPERS[int(asked)], "quote": sentence})
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ScriptedModel]]:
+    """Every model name opens a scripted model with this reply; returns the list of those opened."""
+
+    def use(reply: Any) -> list[ScriptedModel]:
+        opened: list[ScriptedModel] = []
+
+        def open_model(name: Any, **options: Any) -> Any:
+            if not isinstance(name, str):
+                return name
+            opened.append(ScriptedModel(reply, name=name, window=options.get("window") or 8192))
+            return opened[-1]
+
+        monkeypatch.setattr(pansophy.models, "open_model", open_model)
+        return opened
+
+    return use
+
+
+def bench(*arguments: Any, fails: type[PansophyError] | None = None) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if fails is not None:
+        assert isinstance(result.exception, fails), result.output
+    elif result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_a_bench_is_run_reported_and_written(data: Path, tmp_path: Path, scripted: Any) -> None:
+    scripted(right)
+    out = tmp_path / "out"
+    result = bench("hotpotqa", "--data", data, "--strategies", "top-k,direct", "-o", out, "-n", 2)
+    assert result.exit_code == 0
+    assert "top_k 1/2  F1 1.00" in result.stderr
+    assert "| top_k | 2 | 100.0" in result.stdout
+    assert (out / "report.md").read_text() in result.stdout
+    summary = json.loads((out / "report.json").read_text())
+    assert {line["strategy"]: line["scores"]["f1"]["mean"] for line in summary["strategies"]} == {
+        "top_k": 1.0,
+        "direct": 1.0,
+    }
+    assert all(line["scores"]["evidence_hit"]["mean"] == 1.0 for line in summary["strategies"])
+
+
+def test_a_second_call_goes_on_and_offset_asks_others(data: Path, tmp_path: Path, scripted: Any) -> None:
+    out = tmp_path / "out"
+    scripted(right)
+    bench("hotpotqa", "--data", data, "-s", "top_k", "-o", out, "-n", 1)
+    (second,) = [scripted(right)]
+    bench("hotpotqa", "--data", data, "-s", "top_k", "-o", out, "-n", 1, "--offset", 2)
+    assert len(second[0].calls) == 1
+    assert [json.loads(line)["question_id"] for line in (out / "top_k.jsonl").open()] == ["q0", "q2"]
+    (third,) = [scripted(right)]
+    bench("hotpotqa", "--data", data, "-s", "top_k", "-o", out)
+    assert len(third[0].calls) == 1
+    assert "| top_k | 3 |" in (out / "report.md").read_text()
+
+
+def test_settings_reach_the_strategies_that_have_them(data: Path, tmp_path: Path, scripted: Any) -> None:
+    scripted(right)
+    out = tmp_path / "out"
+    options = ["--set", "max_chunks=2", "--set", "top-k.force=false", "--set", "direct.order=document"]
+    bench("hotpotqa", "--data", data, "-s", "top_k,direct", "-o", out, *options)
+    strategies = json.loads((out / "manifest.json").read_text())["strategies"]
+    assert strategies["top_k"]["settings"]["max_chunks"] == 2
+    assert strategies["top_k"]["settings"]["force"] is False
+    assert strategies["direct"]["settings"]["force"] is True
+    assert strategies["direct"]["settings"]["order"] == "document"
+
+
+def test_other_settings_are_refused_in_a_folder_with_results(data: Path, tmp_path: Path, scripted: Any) -> None:
+    scripted(right)
+    out = tmp_path / "out"
+    bench("hotpotqa", "--data", data, "-s", "top_k", "-o", out, "-n", 1)
+    result = bench("hotpotqa", "--data", data, "-s", "top_k", "-o", out, "--set", "max_chunks=2", fails=RunError)
+    assert "settings.max_chunks" in str(result.exception)
+    result = bench("hotpotqa", "--data", data, "-s", "top_k", "-o", out, "--window", 4096, fails=RunError)
+    assert "settings.window" in str(result.exception)
+    result = bench("hotpotqa", "--data", data, "-s", "top_k", "-o", out, "-m", "other", fails=RunError)
+    assert "models" in str(result.exception)
+
+
+def test_a_misspelt_setting_is_refused_before_a_model_is_opened(data: Path, tmp_path: Path, scripted: Any) -> None:
+    opened = scripted(right)
+    for wrong in ("max_chunk=2", "top_k.order=rank", "map_reduce.force=false"):
+        result = bench("hotpotqa", "--data", data, "-s", "top_k", "-o", tmp_path, "--set", wrong, fails=UsageError)
+        assert wrong.partition("=")[0] in str(result.exception)
+    assert opened == []
+
+
+@pytest.mark.parametrize("wrong", ["", "oracle", "top_k,top_k"])
+def test_wrong_strategies_are_a_usage_error(data: Path, tmp_path: Path, wrong: str) -> None:
+    assert bench("hotpotqa", "--data", data, "-s", wrong, "-o", tmp_path).exit_code == 2
+
+
+def test_a_setting_without_value_is_a_usage_error(data: Path, tmp_path: Path) -> None:
+    result = bench("hotpotqa", "--data", data, "-s", "top_k", "-o", tmp_path, "--set", "force")
+    assert result.exit_code == 2
+    assert "NAME=VALUE" in result.output
+
+
+def test_strategies_that_read_everything_can_be_asked_less(data: Path, tmp_path: Path, scripted: Any) -> None:
+    scripted(lambda messages, schema: "{}" if schema else "A note.")
+    out = tmp_path / "out"
+    bench("hotpotqa", "--data", data, "-s", "top_k,running_note", "-o", out, "--limit-all", 1)
+    assert len((out / "top_k.jsonl").read_text().splitlines()) == 3
+    assert len((out / "running_note.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_seeker_model_is_part_of_the_results(data: Path, tmp_path: Path, scripted: Any) -> None:
+    opened = scripted(lambda messages, schema: "{}" if schema else "A note.")
+    out = tmp_path / "out"
+    options = ["-m", "large", "--seeker-model", "small"]
+    bench("hotpotqa", "--data", data, "-s", "running_note", "-o", out, "-n", 1, *options)
+    models = json.loads((out / "manifest.json").read_text())["strategies"]["running_note"]["models"]
+    assert models == ["scripted:large", "scripted:small"]
+    assert all(model.calls for model in opened)
+
+
+def test_a_wrong_key_ends_the_bench_with_its_error(data: Path, tmp_path: Path, scripted: Any) -> None:
+    scripted(lambda messages, schema: AuthenticationFailed("wrong key"))
+    result = bench("hotpotqa", "--data", data, "-s", "top_k", "-o", tmp_path / "out", fails=AuthenticationFailed)
+    assert "wrong key" in str(result.exception)
+    assert not (tmp_path / "out" / "top_k.jsonl").exists()
+
+
+def test_report_compares_folders(data: Path, tmp_path: Path, scripted: Any) -> None:
+    for name in ("one", "two"):
+        scripted(right)
+        bench("hotpotqa", "--data", data, "-s", "top_k,direct", "-o", tmp_path / name, "-n", 2)
+    result = bench("report", tmp_path / "one", tmp_path / "two", "--reference", "direct", "-o", tmp_path / "both")
+    assert "| one | top_k | 2 |" in result.stdout
+    assert "| two | top_k | direct | F1 | 2 |" in result.stdout
+    assert json.loads((tmp_path / "both" / "report.json").read_text())["strategies"]
+    as_json = bench("report", tmp_path / "one", "--json")
+    assert json.loads(as_json.stdout)["benches"]["one"]["dataset"]["questions"] == 3
+
+
+def test_report_of_no_bench_is_a_clear_error(tmp_path: Path) -> None:
+    result = bench("report", tmp_path, fails=RunError)
+    assert "not a bench folder" in str(result.exception)
+
+
+def test_list_says_where_datasets_are_or_how_to_say_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PANSOPHY_DATA", raising=False)
+    assert "set PANSOPHY_DATA" in bench("list").stdout
+    monkeypatch.setenv("PANSOPHY_DATA", str(data))
+    assert str(data) in bench("list").stdout
+    assert "extagents" in bench("list").stdout
+
+
+def test_a_missing_dataset_is_a_clear_error(tmp_path: Path) -> None:
+    bench("hotpotqa", "--data", tmp_path / "nowhere", "-s", "top_k", "-o", tmp_path, fails=SourceError)
