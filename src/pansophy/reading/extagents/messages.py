@@ -19,7 +19,8 @@ class Message:
     """m_{i,t}: what seeking agent i (that of chunk number `chunk`) found in round `round`.
 
     `text` is what the reasoning agent is shown, `gist` what other seeking agents are; `quote` stands verbatim at
-    `span`. `rating` (0..100) is h_j; `position` is the chunk's place in the text, for the order of the story.
+    `span`. `rating` (0..100) is h_j; `position` is the chunk's place in the text, for the order of the story. Where
+    `text` is the document's own, `origin` is where it begins there.
     """
 
     chunk: int
@@ -31,6 +32,7 @@ class Message:
     span: Span
     position: int
     title: str
+    origin: int | None = None
 
 
 def by_rating(messages: Iterable[Message]) -> list[Message]:

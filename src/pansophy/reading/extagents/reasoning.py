@@ -159,10 +159,9 @@ def evidence_of(
 
 def _evidence(message: Message, cited: bool, answer: str, question: str, extracts: bool) -> Evidence:
     quote, span = message.quote, message.span
-    if extracts and answer:
-        offset = span.start - message.text.index(quote)
+    if extracts and answer and message.origin is not None:
         (start, end), _ = supporting_sentence(message.text, answer, question)
-        quote, span = message.text[start:end], Span(span.document, offset + start, offset + end)
+        quote, span = message.text[start:end], Span(span.document, message.origin + start, message.origin + end)
     return Evidence(
         document=span.document,
         start=span.start,

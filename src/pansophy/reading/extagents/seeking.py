@@ -172,6 +172,7 @@ class SeekingAgents:
             span=Span(piece.document, piece.start + start + low, piece.start + start + high),
             position=page.number,
             title=piece.title or piece.document,
+            origin=piece.start + start,
         )
 
     def _stated(
