@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from pansophy.models.base import JSONSchema
-from pansophy.models.llamacpp import Lease, ServerSettings, prompt_cache_mib
+from pansophy.models.llamacpp import Lease, ServerSettings, check_file, prompt_cache_mib
 from pansophy.models.openai_compatible import OpenAICompatible
 from pansophy.types import ChatMessage, Completion
 
@@ -146,20 +146,26 @@ class EmbeddedModel:
 
     async def _open(self) -> OpenAICompatible:
         path = self._file if isinstance(self._file, Path) else await self._file()
+        check_file(path)
         self.parameters = self.parameters or path.stat().st_size / BYTES_PER_PARAMETER / 1e9
         if self.prompt_cache_mib is None:
             self.prompt_cache_mib = await asyncio.to_thread(prompt_cache_mib)
         settings = ServerSettings(path.resolve(), self.window, self.parallel, self._threads, self.prompt_cache_mib)
-        self._lease = self._lease or Lease(settings)
-        address = await self._lease.address()
-        endpoint = OpenAICompatible(
-            self.name,
-            base_url=f"{address.url}/v1",
-            api_key=address.key,
-            window=self.window,
-            parallel=self.parallel,
-        )
-        await endpoint.prepare()
+        lease = Lease(settings)
+        try:
+            address = await lease.address()
+            endpoint = OpenAICompatible(
+                self.name,
+                base_url=f"{address.url}/v1",
+                api_key=address.key,
+                window=self.window,
+                parallel=self.parallel,
+            )
+            await endpoint.prepare()
+        except BaseException:
+            lease.forget()
+            raise
+        self._lease = lease
         return endpoint
 
     def _opening_lock(self) -> asyncio.Lock:
@@ -171,8 +177,6 @@ class EmbeddedModel:
 
 def _sha256(path: Path) -> str:
     import hashlib
-
-    from pansophy.models.llamacpp import check_file
 
     check_file(path)
     with path.open("rb") as file:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pansophy.errors import ModelError, RequestRefused
+from pansophy.errors import RequestRefused
 
 PROMPT_CACHE_SHARE = 0.5
 """Share of the memory available after loading that saved prompt states may take."""
@@ -97,11 +97,7 @@ class Lease:
             ModelError: llama.cpp can't load the file.
         """
         assert self._shared is not None, "the lease has been released"
-        try:
-            return await asyncio.shield(asyncio.wrap_future(self._shared.address))
-        except ModelError:
-            self.forget()
-            raise
+        return await asyncio.shield(asyncio.wrap_future(self._shared.address))
 
     def forget(self) -> None:
         """Give the server back without waiting until it is freed."""

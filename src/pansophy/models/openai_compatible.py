@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,7 +25,8 @@ from pansophy.errors import (
 )
 from pansophy.models.base import JSONSchema
 from pansophy.models.dialect import Dialect, Request, with_schema_described
-from pansophy.models.failures import describe_body, from_exception, from_status
+from pansophy.models.failures import from_exception
+from pansophy.models.replies import read_reply
 from pansophy.models.servers import (
     DEFAULT_WINDOW,
     OLLAMA_WINDOW,
@@ -35,7 +35,7 @@ from pansophy.models.servers import (
     ask_server,
     hosted_window,
 )
-from pansophy.types import ChatMessage, Completion, TokenLogprob, Usage
+from pansophy.types import ChatMessage, Completion, Usage
 
 if TYPE_CHECKING:
     import openai
@@ -45,7 +45,11 @@ log = logging.getLogger(__name__)
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 600.0
+KEEP_SECONDS = 3.0
+"""How long an idle connection is kept: less than the 5 s after which llama.cpp and uvicorn close theirs."""
+
 MAX_CONNECTIONS = 1024
+MAX_REPLY_BYTES = 16 * 2**20
 
 
 @dataclass(slots=True)
@@ -137,7 +141,7 @@ class OpenAICompatible:
         started = time.perf_counter()
         request = Request(self.name, tuple(messages), schema, max_tokens, temperature, seed, tuple(stop), logprobs)
         text, _ = await self._say(request, stream=False)
-        return await self._read(text, request, time.perf_counter() - started)
+        return await self._completion(text, request, time.perf_counter() - started)
 
     async def stream(
         self,
@@ -206,10 +210,15 @@ class OpenAICompatible:
         import httpx
         import openai
 
-        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+        limits = httpx.Limits(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEP_SECONDS,
+        )
         # A proxy from the environment must not stand between us and a server on this machine.
         http_client = openai.DefaultAsyncHttpxClient(
             trust_env=not self._loopback,
+            verify=not (self._loopback and self.base_url.startswith("http://")),  # else 0.1 s for certificates
             limits=limits,  # type: ignore[arg-type, unused-ignore]
             timeout=self._timeout,
         )
@@ -247,10 +256,38 @@ class OpenAICompatible:
         try:
             if stream:
                 return "", await client.chat.completions.create(**body, stream=True)
-            # `create` would walk through the messages and the schema to transform them: a third of a call's time
-            return await client.post("/chat/completions", cast_to=str, body=body), None
+            return await self._post(client, body), None
+        except ModelError:
+            raise
         except Exception as error:
             raise self._translated(error) from error
+
+    async def _post(self, client: openai.AsyncOpenAI, body: dict[str, Any]) -> str:
+        """The body of the reply to a chat request, read no further than `MAX_REPLY_BYTES`.
+
+        `chat.completions.create` would walk through the messages and the schema to transform them, a third of a call's
+        time, and read a reply that never ends until memory does. llama.cpp is asked to stream because only then it
+        notices that the connection has been dropped, and stops.
+        """
+        if self.server.kind == "llama.cpp":
+            body = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        response: Any = await client.post(
+            "/chat/completions",
+            cast_to=object,
+            body=body,
+            options={"headers": {"X-Stainless-Raw-Response": "stream"}},
+        )
+        received = bytearray()
+        try:
+            async for piece in response.iter_bytes():
+                received += piece
+                if len(received) > MAX_REPLY_BYTES:
+                    raise EndpointUnavailable(
+                        f"{self.base_url} sent more than {MAX_REPLY_BYTES >> 20} MiB for one reply: broken off"
+                    )
+        finally:
+            await response.close()
+        return received.decode("utf-8", "replace")
 
     def _learn(self, dialect: Dialect, request: Request) -> None:
         self._schemas_work = self._schemas_work or request.schema is not None
@@ -295,61 +332,18 @@ class OpenAICompatible:
         shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
         return UnknownModel(f"{error}. It offers: {shown}")
 
-    # --- the reply ------------------------------------------------------------------------------------------------
-
-    async def _read(self, text: str, request: Request, seconds: float) -> Completion:
-        """The completion in a reply's body.
-
-        Raises:
-            EndpointUnavailable: not JSON, or JSON without a choice.
-            RequestRefused: the endpoint's filter held the reply back.
-        """
-        try:
-            data = json.loads(text)
-        except ValueError:
-            raise EndpointUnavailable(
-                f"{self.base_url} sent a reply that is not JSON or was cut: {describe_body(text, 200)}"
-            ) from None
-        if isinstance(data, dict) and data.get("error") and not data.get("choices"):
-            raise self._error_in(data, text)
-        try:
-            choice = data["choices"][0]
-            message = choice["message"]
-            reply, refusal = message.get("content") or "", message.get("refusal")
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise EndpointUnavailable(
-                f"{self.base_url} sent a reply without choices: {describe_body(text, 200)}"
-            ) from None
-        if not isinstance(reply, str):
-            raise EndpointUnavailable(f"{self.base_url} sent a reply whose content is not text: {reply!r:.200}")
-        reason = choice.get("finish_reason") or "stop"
-        if not reply and (refusal or reason == "content_filter"):
-            raise RequestRefused(f"{self.name} refused to reply: {refusal or 'its content filter held the reply back'}")
-        usage = await self._usage(data, request, reply, seconds)
-        return Completion(reply, "length" if reason == "length" else "stop", usage, _logprobs(choice))
-
-    def _error_in(self, data: Mapping[str, Any], text: str) -> ModelError:
-        """The error that some gateways wrap in a reply with status 200."""
-        error = data["error"]
-        code = error.get("code") if isinstance(error, Mapping) else None
-        status = code if isinstance(code, int) and 400 <= code < 600 else 500
-        return from_status(status, text, {}, endpoint=self.base_url, model=self.name)
-
-    async def _usage(self, data: Mapping[str, Any], request: Request, reply: str, seconds: float) -> Usage:
-        """The reply's usage; tokens are counted here where the endpoint doesn't say."""
-        usage = data.get("usage") or {}
-        timings = data.get("timings") or {}
-        prompt = usage.get("prompt_tokens")
-        completion = usage.get("completion_tokens")
-        details = usage.get("prompt_tokens_details") or {}
-        cached = details.get("cached_tokens") or timings.get("cache_n") or usage.get("prompt_cache_hit_tokens") or 0
-        return Usage(
+    async def _completion(self, body: str, request: Request, seconds: float) -> Completion:
+        """The completion in a reply's body; tokens are counted here where the endpoint doesn't say."""
+        reply = read_reply(body, endpoint=self.base_url, model=self.name)
+        prompt, generated = reply.prompt_tokens, reply.completion_tokens
+        usage = Usage(
             1,
             await self.count_prompt(request.messages) if prompt is None else prompt,
-            cached,
-            await self.count_tokens(reply) if completion is None else completion,
+            reply.cached_tokens,
+            await self.count_tokens(reply.text) if generated is None else generated,
             seconds,
         )
+        return Completion(reply.text, reply.finish_reason, usage, reply.logprobs)
 
     def _assumed_window(self, facts: ServerFacts) -> int:
         if facts.kind == "ollama":
@@ -366,20 +360,6 @@ class OpenAICompatible:
     def _warn(self, message: str) -> None:
         if message not in self.warnings:
             self.warnings = (*self.warnings, message)
-
-
-def _logprobs(choice: Mapping[str, Any]) -> tuple[TokenLogprob, ...] | None:
-    content = (choice.get("logprobs") or {}).get("content")
-    if not content:
-        return None
-    return tuple(
-        TokenLogprob(
-            item["token"],
-            float(item["logprob"]),
-            tuple((top["token"], float(top["logprob"])) for top in item.get("top_logprobs") or ()),
-        )
-        for item in content
-    )
 
 
 def _is_loopback(host: str | None) -> bool:
