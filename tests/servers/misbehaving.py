@@ -19,7 +19,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 FOR_EVER = 3600.0
@@ -167,6 +167,30 @@ def rambling(request: Request) -> Reply:
 def echo(request: Request) -> Reply:
     """Replies with the last message, so that every prompt has its own reply."""
     return ok(request.body["messages"][-1]["content"])
+
+
+def fitting(request: Request) -> Reply:
+    """Follows whatever JSON schema was asked for, if any; its texts quote the middle of the prompt."""
+    schema = (request.body.get("response_format") or {}).get("json_schema", {}).get("schema")
+    return ok() if schema is None else ok(json.dumps(_instance(schema, request.prompt)))
+
+
+def _instance(schema: Mapping[str, Any], prompt: str) -> Any:
+    if "anyOf" in schema:
+        return _instance(schema["anyOf"][0], prompt)
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "object":
+            return {name: _instance(field, prompt) for name, field in schema.get("properties", {}).items()}
+        case "array":
+            return [_instance(schema["items"], prompt)]
+        case "boolean":
+            return True
+        case "integer" | "number":
+            return schema.get("maximum", 1)
+        case _:
+            return prompt[len(prompt) // 2 :][:60]
 
 
 def times(count: int, behaviour: Behaviour, then: Behaviour) -> list[Behaviour]:
@@ -327,12 +351,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
     parser.add_argument("--text", default="A fine reply.", help="what every reply says")
-    parser.add_argument("--echo", action="store_true", help="reply with the last message instead")
+    parser.add_argument("--fitting", action="store_true", help="reply by the schema that is asked for instead")
     arguments = parser.parse_args()
 
     def behaviour(request: Request) -> Reply:
-        text = request.body["messages"][-1]["content"] if arguments.echo else arguments.text
-        return ok(text, latency=arguments.latency)
+        reply = fitting(request) if arguments.fitting else ok(arguments.text)
+        return replace(reply, latency=arguments.latency)
 
     with MisbehavingServer(behaviour, keep=False) as server:
         print(server.base_url, flush=True)  # noqa: T201
