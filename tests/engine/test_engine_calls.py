@@ -368,3 +368,17 @@ def test_failing_to_make_a_model_ready_follows_the_same_policy(new_engine):
     with pytest.raises(EndpointUnavailable, match="no one there"):
         run_virtually(lambda: _in_new_engine(new_engine, model, attempts=3))
     assert model.tried == 3
+
+
+def test_making_a_model_ready_ends_with_the_deadline(new_engine):
+    class Hanging(ScriptedModel):
+        async def prepare(self) -> None:
+            await asyncio.sleep(1000)
+
+    async def main():
+        engine = new_engine(deadline=5)
+        with pytest.raises(BudgetExceeded, match="deadline of 5 s"):
+            await engine.prepare(Hanging([]), ScriptedModel([]))
+        return now() - 1000
+
+    assert run_virtually(main) == 5

@@ -9,7 +9,8 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from pansophy.engine.accounting import settled_usage
@@ -106,6 +107,16 @@ class Engine:
         """Seconds until the deadline, negative after it; None without one."""
         return None if self.limits.deadline is None else self.limits.deadline - self.elapsed
 
+    async def prepare(self, *models: ChatModel) -> None:
+        """Make `models` ready for calls: fetch, load, ask for their windows.
+
+        Raises:
+            ModelError: a model can't be made ready.
+            BudgetExceeded: the deadline passed before they were.
+        """
+        async with self._until_deadline():
+            await asyncio.gather(*(prepare(model) for model in models))
+
     async def complete(
         self,
         model: ChatModel,
@@ -144,13 +155,8 @@ class Engine:
         call = _Call(
             model, messages, schema, max_tokens, temperature, seed, priority, order, attempts, logprobs=logprobs
         )
-        try:
-            async with asyncio.timeout(self.remaining) as deadline:
-                completion = await self._persevere(call)
-        except TimeoutError as error:
-            if deadline.expired():
-                raise self._deadline_passed() from error
-            raise
+        async with self._until_deadline():
+            completion = await self._persevere(call)
         if self._journal is not None:
             self._journal.record(key, completion)
         return completion
@@ -266,6 +272,17 @@ class Engine:
                 f"the deadline of {self.limits.deadline:g} s leaves no time to try again after: {error}"
             ) from error
         self._tell(CallRetried(attempt=call.attempts.made + 1, error=str(error), wait=wait, seconds=self.elapsed))
+
+    @asynccontextmanager
+    async def _until_deadline(self) -> AsyncIterator[None]:
+        """Cancel the block when the deadline passes. Raises BudgetExceeded then."""
+        try:
+            async with asyncio.timeout(self.remaining) as deadline:
+                yield
+        except TimeoutError as error:
+            if deadline.expired():
+                raise self._deadline_passed() from error
+            raise
 
     def _check_deadline(self) -> None:
         remaining = self.remaining
