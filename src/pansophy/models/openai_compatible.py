@@ -51,6 +51,9 @@ KEEP_SECONDS = 3.0
 MAX_CONNECTIONS = 1024
 MAX_REPLY_BYTES = 16 * 2**20
 
+# llama.cpp closes the connection after a streamed reply without having said so: the next call on it could be lost.
+_ONE_STREAM_A_CONNECTION = {"Connection": "close"}
+
 
 @dataclass(slots=True)
 class _Session:
@@ -255,7 +258,8 @@ class OpenAICompatible:
         body = dialect.body(request)
         try:
             if stream:
-                return "", await client.chat.completions.create(**body, stream=True)
+                headers = _ONE_STREAM_A_CONNECTION if self.server.kind == "llama.cpp" else {}
+                return "", await client.chat.completions.create(**body, stream=True, extra_headers=headers)
             return await self._post(client, body), None
         except ModelError:
             raise
@@ -269,13 +273,15 @@ class OpenAICompatible:
         time, and read a reply that never ends until memory does. llama.cpp is asked to stream because only then it
         notices that the connection has been dropped, and stops.
         """
+        headers = {"X-Stainless-Raw-Response": "stream"}
         if self.server.kind == "llama.cpp":
             body = {**body, "stream": True, "stream_options": {"include_usage": True}}
+            headers |= _ONE_STREAM_A_CONNECTION
         response: Any = await client.post(
             "/chat/completions",
             cast_to=object,
             body=body,
-            options={"headers": {"X-Stainless-Raw-Response": "stream"}},
+            options={"headers": headers},
         )
         received = bytearray()
         try:
