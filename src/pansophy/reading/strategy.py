@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pansophy.corpus import Corpus
@@ -20,7 +20,7 @@ from pansophy.engine.prices import PriceList
 from pansophy.errors import AuthenticationFailed, BudgetExceeded, ModelError, RunFailed, UnknownModel, UsageError
 from pansophy.events import AnswerReady, ChunkFailed, Event, RunStarted, Warned
 from pansophy.models import ChatModel, open_model, prepare
-from pansophy.types import Answer, Evidence, FailedChunk, Usage, Verdict
+from pansophy.types import Answer, Chunk, Evidence, FailedChunk, Span, Usage, Verdict
 
 Emit = Callable[[Event], None]
 SettingsT = TypeVar("SettingsT")
@@ -39,7 +39,7 @@ class Session:
         self.engine = engine
         self.run_id = run_id
         self.best = Answer(question, "", Verdict.OUT_OF_BUDGET)
-        self.failed: list[FailedChunk] = []
+        self.failed: dict[Span, FailedChunk] = {}
         self.failures: list[ModelError] = []
         self.warnings: list[str] = []
         self.trace: list[Event] = []
@@ -71,7 +71,7 @@ class Session:
         else:
             self.emit(event)
 
-    def chunk_failed(self, number: int, pieces: Any, error: ModelError, round_: int) -> None:
+    def chunk_failed(self, number: int, pieces: Sequence[Chunk], error: ModelError, round_: int) -> None:
         """Put on record that chunk `number` (with these `pieces`) could not be read.
 
         Raises:
@@ -81,13 +81,19 @@ class Session:
             raise error
         self.failures.append(error)
         for piece in pieces:
-            self.failed.append(FailedChunk(piece.document, piece.start, piece.end, str(error)))
+            self.failed[piece.span] = FailedChunk(piece.document, piece.start, piece.end, str(error))
         first = pieces[0]
         self.emit(
             ChunkFailed(
                 round=round_, chunk=number, document=first.document, start=first.start, end=first.end, error=str(error)
             )
         )
+
+    def chunk_read(self, pieces: Sequence[Chunk]) -> None:
+        """A chunk that failed in an earlier round has been read after all."""
+        if self.failed:
+            for piece in pieces:
+                self.failed.pop(piece.span, None)
 
     def answer(self, text: str, verdict: Verdict, evidence: tuple[Evidence, ...] = (), *, rounds: int = 1) -> Answer:
         """An answer of this session; usage, warnings and the rest are filled in when the run ends."""
@@ -223,7 +229,7 @@ class Strategy(ABC, Generic[SettingsT]):
     def _finish(self, session: Session, answer: Answer) -> Answer:
         answer = dataclasses.replace(
             answer,
-            failed_chunks=tuple(session.failed),
+            failed_chunks=tuple(session.failed.values()),
             usage=_round(session.engine.usage),
             settings=self.describe(),
             run_id=session.run_id,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from pansophy.corpus.pages import Page
 from pansophy.engine.structured import Rating, complete_as
@@ -45,7 +45,7 @@ class SeekReply(BaseModel):
     relevant: bool = True
     quote: str = ""
     statement: str = ""
-    rating: Rating | None = Field(default=None, ge=0, le=100)
+    rating: Rating | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +81,7 @@ class SeekingAgents:
         except ModelError as error:
             self.session.chunk_failed(number, page.pieces, error, round_)
             return None
+        self.session.chunk_read(page.pieces)
         first = page.pieces[0]
         span = message.span if message else Span(first.document, first.start, first.end)
         self.session.emit(
