@@ -116,7 +116,7 @@ def seek_prompt(
     """
     found = ""
     if known:
-        lines = "\n".join(f"- {_inert(message.gist)}" for message in known)
+        lines = "\n".join(f"- {_inert(' '.join(message.gist.split()))}" for message in known)
         found = _KNOWN[language].format(known=lines)
     ask = (_JUDGE if judge else _SEEK)[language].format(question=question)
     return [ChatMessage("system", SEEKER), ChatMessage("user", f"{page_text(page)}\n\n{found}{ask}")]
@@ -152,5 +152,5 @@ def _order_line(shown: Sequence[Message], language: Language) -> str:
 
 
 def _inert(text: str) -> str:
-    """Text that can't end its own frame."""
-    return re.sub(r"<(/?)(text|findings)>", r"‹\1\2›", text, flags=re.IGNORECASE)
+    """Text that can't end its own frame, in whatever spelling a reader might take for its end."""
+    return re.sub(r"<(\s*/?\s*(?:text|findings)\b[^<>]*)>", r"‹\1›", text, flags=re.IGNORECASE)
