@@ -108,8 +108,9 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def terms(text: str) -> set[str]:
-    """The content words of `text`, lower-cased and cut to six letters (a poor man's stem); CJK by pairs."""
-    words = {word[:6] for word in re.findall(r"[^\W_]+", text.casefold()) if word not in _COMMON and len(word) > 1}
+    """The content words and numbers of `text`, lower-cased and cut to six letters (a poor man's stem); CJK by pairs."""
+    found = re.findall(r"[^\W_]+", text.casefold())
+    words = {word[:6] for word in found if word not in _COMMON and (len(word) > 1 or word.isdecimal())}
     runs = re.findall(r"[\u2e80-\u9fff\uf900-\ufaff]+", text)
     return {w for w in words if ord(w[0]) < 0x2E80} | {run[i : i + 2] for run in runs for i in range(len(run))}
 
