@@ -83,7 +83,11 @@ class Script:
         if not is_seek(prompt):
             text = f"answer {chance.randint(1, 3)}"
             cited = range(1, chance.randint(1, len(findings_of(prompt))) + 1)
-            return answered(text, *cited) if chance.random() < self.answering else refused(chance.choice(("", text, text, text)))
+            return (
+                answered(text, *cited)
+                if chance.random() < self.answering
+                else refused(chance.choice(("", text, text, text)))
+            )
         if chance.random() < self.failing:
             return RequestRefused("this chunk is refused")
         relevant = chance.random() < self.relevance

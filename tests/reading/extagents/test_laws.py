@@ -55,7 +55,7 @@ def wordy(chance: random.Random, longest: int) -> str:
 @given(
     seed=st.integers(0, 3),
     chance_seed=st.integers(0, 10**6),
-    window=st.integers(520, 1500),
+    window=st.integers(640, 1500),
     question_words=st.integers(2, 60),
     statement_words=st.integers(1, 120),
     cap=st.sampled_from((None, 0, 1, 3)),

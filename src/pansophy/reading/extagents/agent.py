@@ -25,13 +25,13 @@ from pansophy.events import RoundStarted
 from pansophy.models import ChatModel, EmbeddedModel
 from pansophy.papers import Paper
 from pansophy.reading.extagents.messages import Message, by_rating, fused
-from pansophy.reading.extagents.prompts import Language, language_of, seek_prompt
+from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
 from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
-from pansophy.types import Answer, Chunk, Verdict
+from pansophy.types import Answer, Chunk, Span, Verdict
 
 PAPER = Paper(
     system="ExtAgents",
@@ -46,6 +46,8 @@ PAPER = Paper(
 LARGEST_CHUNK = 16_000
 SMALL_MODEL_CHUNK = {"rank": 400, "document": 800}
 """Estimated tokens of a chunk for small models: a passage each when ranked, larger when every chunk is read."""
+LEAST_CHUNK = 100
+"""Estimated tokens down to which chunks are made smaller for a small window."""
 SHORT_DOCUMENT_CHUNKS = 64
 QUERY_MESSAGES = 3
 QUERY_CHARACTERS = 300
@@ -77,8 +79,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
     settings_class = ExtAgentsSettings
 
     async def _read(self, session: Session) -> Answer:
-        plan = self._plan(session)
-        await self._check_window(session, plan)
+        plan = await self._fitted(session, self._plan(session))
         pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan)
         self._begin(session, chunks=len(pages), order="rank" if plan.rank else "document")
         return await _Reading(self, session, plan, pages).answer()
@@ -104,19 +105,31 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
         )
 
-    async def _check_window(self, session: Session, plan: Plan) -> None:
-        """A window that can't hold one chunk and the question is a mistake to be told before any call."""
+    async def _fitted(self, session: Session, plan: Plan) -> Plan:
+        """`plan` with chunks that fit the seeker's window beside the question and the reply.
+
+        Chunks of no given size are halved until they fit: questions of different lengths should share their chunks.
+
+        Raises:
+            UsageError: a window can't hold one chunk, or one finding, with the question and the reply. Says the
+                smallest that can.
+        """
         nothing = Page((Chunk("", 0, 0, "", 0),), 0)
         prompt = seek_prompt(nothing, session.question, (), plan.language, judge=plan.extracts)
-        frame = await self.seeker_model.count_prompt(prompt)
-        reply = JUDGE_TOKENS if plan.extracts else self.settings.seek_tokens
-        smallest = frame + reply + plan.chunk_tokens
-        if smallest > self.seeker_model.window:
-            raise UsageError(
-                f"the window of {self.seeker_model.name} is {self.seeker_model.window} tokens, but a chunk of "
-                f"{plan.chunk_tokens} with the question and the reply needs {smallest}: use a window of at least "
-                f"{smallest}, or chunks of at most {max(1, self.seeker_model.window - frame - reply)} tokens"
-            )
+        needed = await self.seeker_model.count_prompt(prompt)
+        needed += JUDGE_TOKENS if plan.extracts else self.settings.seek_tokens
+        size = plan.chunk_tokens
+        while self.settings.chunk_tokens is None and needed + size > self.seeker_model.window and size > LEAST_CHUNK:
+            size = max(LEAST_CHUNK, size // 2)
+        to_read = needed + size, f"a chunk of {size} tokens"
+        finding = min(size, self.settings.extract_tokens) if plan.extracts else self.settings.seek_tokens
+        blank = Message(0, 1, 0.0, "", "", "", Span("", 0, 0), 0, "")
+        prompt = reason_prompt([blank], session.question, plan.language, forced=False, total=1)
+        needed = await self.model.count_prompt(prompt) + self.settings.answer_tokens + finding
+        to_reason = needed, f"a finding of {finding} tokens"
+        _check_window(self.seeker_model, *(max(to_read, to_reason) if self.seeker_model is self.model else to_read))
+        _check_window(self.model, *to_reason)
+        return replace(plan, chunk_tokens=size)
 
 
 class Pages:
@@ -384,6 +397,14 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception) and not isinstance(outcome, BudgetExceeded | ModelError):
             raise outcome
+
+
+def _check_window(model: ChatModel, smallest: int, what: str) -> None:
+    if smallest > model.window:
+        raise UsageError(
+            f"the window of {model.name} is {model.window} tokens, but {what} with the question and the reply needs "
+            f"{smallest}: use a window of at least {smallest}, or smaller chunks (chunk_tokens) or replies"
+        )
 
 
 def _parameters(model: ChatModel) -> float | None:
