@@ -72,6 +72,7 @@ class FakeServer:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign] # clients break off on purpose
         self.root = f"http://127.0.0.1:{self._server.server_port}"
         self.base_url = f"{self.root}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 
 from pansophy.errors import AuthenticationFailed, EndpointUnavailable, ModelError, UnknownModel
-from pansophy.models.files import BLOCK
 
 CONNECT_SECONDS = 3.0
 STALL_SECONDS = 60.0
@@ -56,7 +55,7 @@ def _write(response: httpx.Response, partial: Path, start: int, report: Callable
         out.truncate(start)
         out.seek(start)
         done = start
-        for block in response.iter_bytes(BLOCK):
+        for block in response.iter_raw():
             out.write(block)
             done += len(block)
             report(done)
