@@ -42,7 +42,7 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
     if _weight(wanted) < SHORTEST_QUOTE:
         return None
     plain, offsets = _plain(text)
-    found = plain.find(wanted)
+    found = _find(wanted, plain)
     if found >= 0:
         return offsets[found], offsets[found + len(wanted) - 1] + 1
     if len(wanted) < SHORTEST_FUZZY:
@@ -50,9 +50,8 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
     near = fuzz.partial_ratio_alignment(wanted, plain, score_cutoff=FUZZY_THRESHOLD)
     if near is None or near.dest_end <= near.dest_start:
         return None
-    if not _same_numbers(wanted, plain[near.dest_start : near.dest_end]):
-        return None
-    return _whole_words(text, offsets[near.dest_start], offsets[near.dest_end - 1] + 1)
+    start, end = _whole_words(text, offsets[near.dest_start], offsets[near.dest_end - 1] + 1)
+    return (start, end) if _same_numbers(wanted, text[start:end]) else None
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -104,6 +103,21 @@ def _plain(text: str) -> tuple[str, list[int]]:
         folded.append(lower[0])
         offsets.append(offset)
     return "".join(folded), offsets
+
+
+def _find(wanted: str, plain: str) -> int:
+    """Where `wanted` first stands in `plain` without cutting a number in two; -1 if nowhere."""
+    found = plain.find(wanted)
+    while found >= 0 and (_inside_number(plain, found) or _inside_number(plain, found + len(wanted))):
+        found = plain.find(wanted, found + 1)
+    return found
+
+
+def _inside_number(text: str, position: int) -> bool:
+    before, after = text[max(0, position - 2) : position], text[position : position + 2]
+    if re.search(r"\d$", before):
+        return re.match(r"[.,]?\d", after) is not None
+    return re.search(r"\d[.,]$", before) is not None and re.match(r"\d", after) is not None
 
 
 def _weight(text: str) -> int:
