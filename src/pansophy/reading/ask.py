@@ -82,7 +82,8 @@ async def aask(
         question: what is asked, in any language.
         sources: files, folders, globs, "-" for standard input, "python-docs:".
         corpus: a stored corpus (or its name) instead of sources.
-        model: a chat model or its name; reasons, and reads unless `seeker_model` does.
+        model: a chat model or its name; reasons, and reads unless `seeker_model` does. A model that is given as an
+            object stays open, and what it has cached stays with it.
         seeker_model: a chat model or its name that reads the chunks.
         base_url: an OpenAI-compatible endpoint for models given by name.
         strategy: a name in `STRATEGIES`.
@@ -121,7 +122,7 @@ async def aask(
         if opened is not None:
             opened(texts)
         if store is False:
-            return await reader.run(question, texts, emit=_with_warnings(emit, warnings))
+            return _warned(await reader.run(question, texts, emit=_with_warnings(emit, warnings)), warnings)
         runs = RunStore() if store is None or store is True else store
         given = {
             "sources": [_absolute(source) for source in sources],
@@ -131,10 +132,12 @@ async def aask(
             "base_url": base_url,
             "window": window,
             "settings": dict(settings or {}),
+            "allow_urls": allow_urls,
         }
-        return await _recorded(reader, question, texts, given, runs, fresh, _with_warnings(emit, warnings))
+        answer = await _recorded(reader, question, texts, given, runs, fresh, _with_warnings(emit, warnings))
+        return _warned(answer, warnings)
     finally:
-        await reader.aclose()
+        await _close(reader, model, seeker_model)
 
 
 async def _recorded(
@@ -210,6 +213,8 @@ async def resume(
     given = dict(info.sources)
     if given.get("model") is None or not (given.get("corpus") or given.get("sources")):
         raise RunError(f"run {run.id} was started from Python objects: ask again with the same ones to continue it")
+    if "-" in (given.get("sources") or ()):
+        raise RunError(f"run {run.id} read standard input: ask again with the same input to continue it")
     reader = strategy_class(info.strategy)(
         given["model"],
         seeker_model=given.get("seeker_model"),
@@ -218,11 +223,14 @@ async def resume(
         window=given.get("window"),
     )
     try:
-        corpus, _ = await asyncio.to_thread(_open_corpus, given.get("sources") or (), given.get("corpus"), False)
+        corpus, warnings = await asyncio.to_thread(
+            _open_corpus, given.get("sources") or (), given.get("corpus"), bool(given.get("allow_urls"))
+        )
         if opened is not None:
             opened(corpus)
         run.require(_fingerprint(reader, info.question, corpus, given.get("window")))
-        return await _carried_out(reader, info.question, corpus, run, emit)
+        answer = await _carried_out(reader, info.question, corpus, run, _with_warnings(emit, warnings))
+        return _warned(answer, warnings)
     finally:
         await reader.aclose()
 
@@ -259,9 +267,22 @@ def _open_corpus(
 
 def _absolute(source: str | Path) -> str:
     """A source that means the same when the run is resumed from another folder."""
-    if isinstance(source, str) and (source == "-" or ":" in source):
+    if isinstance(source, str) and (source == "-" or (":" in source and not Path(source).expanduser().exists())):
         return source
     return str(Path(source).expanduser().absolute())
+
+
+def _warned(answer: Answer, warnings: Sequence[str]) -> Answer:
+    """`answer` with `warnings` before its own."""
+    return replace(answer, warnings=tuple(dict.fromkeys((*warnings, *answer.warnings))))
+
+
+async def _close(reader: Strategy[Any], model: str | ChatModel, seeker_model: str | ChatModel | None) -> None:
+    """Free the models that were opened here by their names."""
+    if isinstance(model, str):
+        await reader.model.aclose()
+    if isinstance(seeker_model, str):
+        await reader.seeker_model.aclose()
 
 
 def _with_warnings(emit: Callable[[Event], None] | None, warnings: Sequence[str]) -> Callable[[Event], None]:
