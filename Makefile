@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-Q ?= Which built-in exception is raised when a generator or coroutine is closed?
+Q ?= Which command line option requests optimization, so that __debug__ is False?
 SOURCES ?= python-docs:
 export Q
 

@@ -107,3 +107,15 @@ def test_quiet_leaves_out_the_summary(capsys: pytest.CaptureFixture[str]) -> Non
     output = capsys.readouterr().out
     assert "Ilse Marant [1]" in output
     assert "prefilled" not in output
+
+
+@pytest.mark.parametrize(("verbose", "told"), [(False, ["heard", "new"]), (True, ["new"])])
+def test_warnings_are_told_once_beside_the_answer(
+    verbose: bool, told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    warned = dataclasses.replace(answer(), warnings=("heard", "new"))
+    with pytest.raises(typer.Exit):
+        show_answer(warned, Show(verbose=verbose), lambda evidence: None, warnings=["heard"])
+    output = capsys.readouterr()
+    assert output.err.splitlines() == [f"note: {warning}" for warning in told]
+    assert "note:" not in output.out

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from pansophy.cli.wording import clock, counted, one_line, printable, short_count
+from pansophy.cli.wording import ENDLESS, clock, counted, one_line, printable, short_count
 from pansophy.types import Answer, Evidence, Usage, Verdict
 
 Locate = Callable[[Evidence], int | None]
@@ -16,10 +16,6 @@ Locate = Callable[[Evidence], int | None]
 
 CLOSEST = 3
 """How many findings are shown when the answer rests on none."""
-
-
-ENDLESS = 1_000_000
-"""The width in which nothing is wrapped."""
 
 
 def answer_view(answer: Answer, locate: Locate, *, summary: bool = True, everything: bool = False) -> RenderableType:

@@ -218,7 +218,7 @@ def message_of(event: Event) -> Text | None:
     """One event as a line for `--verbose`; None for events that say nothing to a reader."""
     match event:
         case ChunkRead(found=True):
-            quote = f" “{one_line(event.quote)}”" if event.quote else ""
+            quote = f" “{one_line(event.quote)}”" if event.quote and event.quote != event.statement else ""
             return Text.assemble(
                 (f"[round {event.round}, chunk {event.chunk}] ", "dim"),
                 (f"{event.rating:.0f} ", "bold green"),

@@ -35,9 +35,11 @@ def open_view(show: Show) -> LiveRun:
     from rich.console import Console
 
     from pansophy.cli.live import LiveRun
+    from pansophy.cli.wording import ENDLESS
 
     watched = sys.stdout.isatty() and sys.stderr.isatty() and not show.quiet
-    return LiveRun(Console(stderr=True), verbose=show.verbose, shown=watched)
+    console = Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=ENDLESS)
+    return LiveRun(console, verbose=show.verbose, shown=watched)
 
 
 def run_shown(
@@ -82,11 +84,15 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Answer]) -> Answer:
 def show_answer(answer: Answer, show: Show, locate: Locate, *, warnings: Sequence[str] = ()) -> NoReturn:
     """Print the answer on standard output and leave with the exit code of its verdict.
 
-    `warnings`, and those of the answer that are not among them, go to standard error.
+    `warnings`, and those of the answer that are not among them, go to standard error; when verbose, the first have been
+    shown already.
     """
     from pansophy.cli.wording import one_line
 
-    for warning in dict.fromkeys((*warnings, *answer.warnings)):
+    told = dict.fromkeys((*warnings, *answer.warnings))
+    for warning in told:
+        if show.verbose and warning in warnings:
+            continue
         typer.echo(f"note: {one_line(warning)}", err=True)
     if show.as_json:
         typer.echo(answer.to_json())

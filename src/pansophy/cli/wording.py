@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+ENDLESS = 1_000_000
+"""The width of a console in which nothing is wrapped: for what is no terminal."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
