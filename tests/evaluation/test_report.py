@@ -77,7 +77,7 @@ def test_without_the_reference_the_first_strategy_is_compared_with(tmp_path: Pat
 
 
 def test_pairs_are_matched_by_question_not_by_position() -> None:
-    ours = [row(3, 1.0), row(1, 0.0)]
+    ours = [row(3, 1.0), row(7, 1.0), row(1, 0.0)]
     theirs = [row(1, 1.0), row(2, 1.0), row(3, 0.0)]
     one = report.compare("b", "ours", ours, "theirs", theirs, "f1")
     assert (one.questions, one.better, one.worse, one.difference.mean) == (2, 1, 1, 0.0)

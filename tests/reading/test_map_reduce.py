@@ -290,6 +290,25 @@ async def test_a_model_that_echoes_its_reports_cannot_keep_the_collapse_going() 
     assert_within_window(model)
 
 
+async def test_a_pass_of_merges_that_makes_nothing_shorter_is_the_last_one_and_the_surest_reports_are_kept() -> None:
+    def short_report(part: str) -> str:
+        number = int(re.findall(r"# part (\d+)", part)[0])
+        return report(f"Fact {number} is this.", f"answer{number}", 5 if number == 17 else 1)
+
+    verbose = report("Much more could be said of it. " * 14, "merged", 5)
+    model = model_of(Script(short_report, lambda prompt: reduced("ok", 1), lambda prompt: verbose), window=900)
+    corpus = corpus_of(*(f"Fact {n} is this." for n in range(40)))
+    answer = await MapReduce(model, settings={**PAGE, "message_tokens": 450, "answer_tokens": 60}).run(QUESTION, corpus)
+    merges = [text_of(call.messages) for call in model.calls if stage(call) == "merge"]
+    (reduce,) = [text_of(call.messages) for call in model.calls if stage(call) == "reduce"]
+    assert 2 <= len(merges) <= 8
+    assert not any("merged" in shown_answers(prompt) for prompt in merges)  # one pass
+    assert "answer17" in shown_answers(reduce)
+    assert 10 < len(shown_answers(reduce)) < 40
+    assert any(f"the {len(shown_answers(reduce))} surest of 40 were kept" in warning for warning in answer.warnings)
+    assert_within_window(model)
+
+
 async def test_reports_that_cannot_be_merged_are_dropped_from_the_least_sure_on_with_a_warning() -> None:
     model = model_of(Script(long_report, lambda prompt: reduced("ok", 1), lambda prompt: "no report"), window=700)
     corpus = corpus_of(*(f"Fact {n}." for n in range(20)))

@@ -83,8 +83,6 @@ class Collapse:
         messages = [await self._shortened(message, min(most, room)) for message in messages]
         while not await self._all_fit(messages):
             groups = group_neighbours([message.tokens for message in messages], room)
-            if len(groups) == len(messages):
-                break
             merged = await self._merge_all([[messages[position] for position in group] for group in groups])
             shorter = [await self._shortened(message, min(most, room)) for message in merged]
             if _total(shorter) >= _total(messages):
