@@ -184,7 +184,7 @@ async def test_copied_sentences_that_stand_nowhere_are_no_evidence_but_the_part_
 
 
 async def test_only_the_best_parts_are_read_when_told_so_but_in_the_order_of_the_text() -> None:
-    corpus = corpus_of("nothing", "the bridge was built", "nothing", "when was the bridge built", "nothing")
+    corpus = corpus_of("nothing", "a bridge", "nothing", "the bridge, when built: built in May", "nothing")
     model = model_of(Script(lambda part: NOTHING))
     await MapReduce(model, settings={**PAGE, "max_chunks": 2}, limits=Limits(concurrency=1)).run(QUESTION, corpus)
     assert [text_of(call.messages).splitlines()[1] for call in model.calls] == ["# part 1", "# part 3"]
