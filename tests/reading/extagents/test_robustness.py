@@ -188,7 +188,7 @@ def hang_at(where):
 
 async def test_a_hanging_chunk_ends_at_the_deadline_with_what_was_found():
     model = hang_at(lambda prompt: is_seek(prompt) and house_of(prompt) == 2)
-    answer = await read(model, houses(4), order="document", limits=Limits(deadline=0.2))
+    answer = await read(model, houses(4), order="document", limits=Limits(deadline=1.0))
     assert answer.verdict is Verdict.OUT_OF_BUDGET
     assert answer.text.startswith("Lamp ")
     assert {item.document for item in answer.evidence} == {"house-00", "house-01", "house-03"}
@@ -198,7 +198,7 @@ async def test_a_hanging_chunk_ends_at_the_deadline_with_what_was_found():
 
 async def test_after_a_guess_the_guess_is_the_best_partial_answer():
     model = hang_at(lambda prompt: not is_seek(prompt) and len(findings_of(prompt)) > 1)
-    answer = await read(model, houses(4), limits=Limits(deadline=0.2))
+    answer = await read(model, houses(4), limits=Limits(deadline=1.0))
     assert (answer.verdict, answer.text) == (Verdict.OUT_OF_BUDGET, "lamp 9 perhaps")
     assert answer.evidence
 

@@ -49,6 +49,7 @@ SMALL_MODEL_CHUNK = {"rank": 400, "document": 800}
 LEAST_CHUNK = 100
 """Estimated tokens down to which chunks are made smaller for a small window."""
 SHORT_DOCUMENT_CHUNKS = 64
+PARTIAL_FINDINGS = 8
 QUERY_MESSAGES = 3
 QUERY_CHARACTERS = 300
 
@@ -82,7 +83,12 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         plan = await self._fitted(session, self._plan(session))
         pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan)
         self._begin(session, chunks=len(pages), order="rank" if plan.rank else "document")
-        return await _Reading(self, session, plan, pages).answer()
+        reading = _Reading(self, session, plan, pages)
+        try:
+            return await reading.answer()
+        except BudgetExceeded:
+            reading.keep_findings()
+            raise
 
     def _plan(self, session: Session) -> Plan:
         settings = self.settings
@@ -309,12 +315,13 @@ class _Reading:
         """A message replaces the earlier one of its chunk; a chunk that now holds nothing new keeps its old one."""
         if message is not None:
             self.messages[number] = message
-            best = by_rating(self.messages.values())[:8]
-            self.session.best = replace(
-                self.session.best,
-                text=self.session.best.text if self.session.best.rounds else best[0].gist,
-                evidence=evidence_of(best, frozenset(), "", "", extracts=self.plan.extracts),
-            )
+
+    def keep_findings(self) -> None:
+        """What is found so far is the best answer where the reasoning agent hasn't even guessed."""
+        best = by_rating(self.messages.values())[:PARTIAL_FINDINGS]
+        if best and not self.session.best.rounds:
+            evidence = evidence_of(best, frozenset(), "", "", extracts=self.plan.extracts)
+            self.session.best = replace(self.session.best, text=best[0].gist, evidence=evidence)
 
     def _keep_best(self, done: Try) -> None:
         evidence = evidence_of(done.shown, done.cited, done.answer, self.session.question, extracts=self.plan.extracts)
