@@ -1,11 +1,9 @@
-"""The small model for tests: pulled once, into `PANSOPHY_TEST_MODELS` or the user's cache folder."""
+"""The small model for tests."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from pansophy.models.catalogue import CatalogueModel, find
@@ -19,7 +17,6 @@ def small_model() -> CatalogueModel:
 
 
 @pytest.fixture(scope="session")
-def model_file() -> Path:
+def model_file(models_home: Path) -> Path:
     """The path of SmolLM2-135M-Instruct."""
-    home = os.environ.get("PANSOPHY_TEST_MODELS") or platformdirs.user_cache_dir("pansophy-tests", appauthor=False)
-    return pull_model(small_model(), home=Path(home))
+    return pull_model(small_model(), home=models_home)

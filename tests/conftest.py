@@ -1,0 +1,28 @@
+"""What tests of several floors share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from pansophy.models.catalogue import find
+from pansophy.models.pull import pull_model
+
+
+@pytest.fixture(scope="session")
+def models_home() -> Path:
+    """Where tests keep model files: `PANSOPHY_TEST_MODELS` or the user's cache folder. Each is pulled once, ever."""
+    return Path(
+        os.environ.get("PANSOPHY_TEST_MODELS") or platformdirs.user_cache_dir("pansophy-tests", appauthor=False)
+    )
+
+
+@pytest.fixture(scope="session")
+def half_billion_model_file(models_home: Path) -> Path:
+    """The path of Qwen2.5-Coder-0.5B-Instruct."""
+    model = find("qwen2.5-coder-0.5b")
+    assert model is not None
+    return pull_model(model, home=models_home)
