@@ -81,6 +81,14 @@ def test_a_commands_one_line_is_the_first_sentence_of_its_own_help(name: str) ->
     assert (lazy.load(name).help or "").strip().split("\n")[0] == lazy.help
 
 
+@pytest.mark.parametrize("name", list(entry.Commands.lazy_commands))
+def test_completion_is_installed_for_the_whole_command_only(name: str) -> None:
+    options = {
+        option for parameter in entry.Commands.lazy_commands[name].load(name).params for option in parameter.opts
+    }
+    assert "--install-completion" not in options
+
+
 def test_a_mistyped_command_is_a_usage_error_with_a_suggestion() -> None:
     done = run("akk")
     assert done.returncode == 2

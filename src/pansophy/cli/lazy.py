@@ -28,15 +28,20 @@ class Lazy:
     help: str
 
     def load(self, name: str) -> Command:
-        """The real command. A Typer app with one command and no callback is that command, as in typer itself."""
+        """The real command: that of the function, or the group of the Typer app."""
         target = getattr(import_module(self.module), self.attribute)
-        if not isinstance(target, typer.Typer):
-            app = typer.Typer(add_completion=False)
-            app.command(name)(target)
-            target = app
-        command: Command = typer.main.get_command(target)
-        command.name = name
-        return command
+        # A group around it, so that only the outermost command has the options that install shell completion.
+        around = typer.Typer(add_completion=False)
+        around.callback()(_nothing)
+        if isinstance(target, typer.Typer):
+            around.add_typer(target, name=name)
+        else:
+            around.command(name)(target)
+        return typer.main.get_group(around).commands[name]
+
+
+def _nothing() -> None:
+    """The group around a command does nothing of its own."""
 
 
 class LazyGroup(TyperGroup):
