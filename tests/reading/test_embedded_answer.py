@@ -1,4 +1,4 @@
-"""From the command to a cited answer, with the default model and nothing scripted."""
+"""From the command to a cited answer, with a small model and nothing scripted."""
 
 from __future__ import annotations
 
@@ -18,23 +18,12 @@ PATIENCE = 600.0
 
 
 @pytest.mark.model
-def test_the_default_model_answers_from_the_handbook_and_cites_the_right_span(tmp_path, default_model_file):
-    (tmp_path / "models").symlink_to(default_model_file.parent)
+def test_a_small_model_answers_from_the_handbook_and_cites_the_right_span(tmp_path, half_billion_model_file):
+    (tmp_path / "models").symlink_to(half_billion_model_file.parent)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PANSOPHY_", "OPENAI_"))}
+    options = ("--model", "qwen2.5-coder-0.5b", "--order", "rank", "--rounds", "1", "--json")
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pansophy",
-            "ask",
-            QUESTION,
-            str(HANDBOOK),
-            "--order",
-            "rank",
-            "--rounds",
-            "1",
-            "--json",
-        ],
+        [sys.executable, "-m", "pansophy", "ask", QUESTION, str(HANDBOOK), *options],
         env={**kept, "PANSOPHY_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
