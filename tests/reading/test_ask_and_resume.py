@@ -27,6 +27,7 @@ from pansophy.errors import RequestRefused, RunError, RunFailed, UnknownModel, U
 from pansophy.events import AnswerReady, Warned
 from pansophy.models import ScriptedModel
 from pansophy.reading.ask import aask, resume, strategy_class
+from pansophy.reading.extagents import ExtAgents
 from pansophy.runs import RunStore
 from pansophy.types import ChatMessage, Usage, Verdict
 
@@ -331,6 +332,14 @@ async def test_a_model_given_as_an_object_stays_open(texts):
     seeker = Closing(lambda prompt, schema: lamp_seen(prompt))
     await asked(texts, mine, seeker_model=seeker)
     assert (mine.closed, seeker.closed) == (0, 0)
+
+
+async def test_models_opened_by_their_names_are_closed(texts, monkeypatch):
+    opened = [Closing(lambda prompt, schema: lamp_seen(prompt) if is_seek(prompt) else refused("x")) for _ in range(2)]
+    pair = ExtAgents(opened[0], seeker_model=opened[1], settings=SETTINGS)
+    monkeypatch.setattr("pansophy.reading.ask.strategy_class", lambda name: lambda *args, **options: pair)
+    await aask(QUESTION, [texts], model="fake", base_url="http://127.0.0.1:9/v1")
+    assert [model.closed for model in opened] == [1, 1]
 
 
 # --- wrong use --------------------------------------------------------------------------------------------------------

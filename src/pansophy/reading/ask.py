@@ -278,11 +278,10 @@ def _warned(answer: Answer, warnings: Sequence[str]) -> Answer:
 
 
 async def _close(reader: Strategy[Any], model: str | ChatModel, seeker_model: str | ChatModel | None) -> None:
-    """Free the models that were opened here by their names."""
-    if isinstance(model, str):
-        await reader.model.aclose()
-    if isinstance(seeker_model, str):
-        await reader.seeker_model.aclose()
+    """Free the models that were opened here; those that were given as objects stay open."""
+    for opened in dict.fromkeys((reader.model, reader.seeker_model)):
+        if opened is not model and opened is not seeker_model:
+            await opened.aclose()
 
 
 def _with_warnings(emit: Callable[[Event], None] | None, warnings: Sequence[str]) -> Callable[[Event], None]:
