@@ -1,11 +1,13 @@
 """Measures how long `import pansophy` and `pansophy --help` take: `python benchmarks/startup.py [FILE]`.
 
-Writes the medians and minima of repeated cold processes as JSON, with the machine and the versions.
+Writes the medians and minima of repeated processes as JSON, with the machine, its load and the versions.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,14 +26,20 @@ COMMANDS = {
 GOALS = {"import pansophy": 0.15, "pansophy --help": 0.25}
 
 
-def seconds(arguments: list[str]) -> list[float]:
-    """Wall seconds of `TIMES` runs of the interpreter; the first run, which may compile, is not counted."""
+def seconds(arguments: list[str]) -> list[tuple[float, float]]:
+    """Wall and processor seconds of `TIMES` runs of the interpreter; the first, which may compile, is not counted."""
     taken = []
     for _ in range(TIMES + 1):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), processor_seconds()
         subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-        taken.append(time.perf_counter() - began)
+        taken.append((time.perf_counter() - began, processor_seconds() - used))
     return taken[1:]
+
+
+def processor_seconds() -> float:
+    """Processor time of all children so far: what a busy machine does not lengthen."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -39,18 +47,23 @@ def main() -> None:
     rows = []
     for name, arguments in COMMANDS.items():
         taken = seconds(arguments)
+        wall = [one for one, _ in taken]
         rows.append(
             {
                 "command": name,
-                "median_seconds": round(statistics.median(taken), 4),
-                "min_seconds": round(min(taken), 4),
+                "median_seconds": round(statistics.median(wall), 4),
+                "min_seconds": round(min(wall), 4),
+                "median_processor_seconds": round(statistics.median(used for _, used in taken), 4),
                 "goal_seconds": GOALS.get(name),
             }
         )
-        print(f"{name:24} median {rows[-1]['median_seconds']:.3f} s")
+        print(
+            f"{name:24} median {rows[-1]['median_seconds']:.3f} s, processor {rows[-1]['median_processor_seconds']:.3f} s"
+        )
     result = {
         "benchmark": "startup",
         "runs_each": TIMES,
+        "load_average": os.getloadavg()[0],
         "machine": provenance.machine(),
         "versions": provenance.versions(),
         "command": provenance.command(),

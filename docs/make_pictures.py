@@ -1,6 +1,7 @@
 """Draws the pictures of the live view from a recorded run: `python docs/make_pictures.py [EXPORT.json]`.
 
-The recording is what `pansophy runs export ID` prints; the one behind the README's picture is docs/pictures/run.json.
+The recording is what `pansophy runs export ID` prints, of which only the events are needed; the one behind the README's
+picture is docs/pictures/run.json: the 1.5B model reasoning and the 0.5B model reading over both example texts.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from pansophy.events import AnswerReady, Event, ReasoningStarted
 from pansophy.types import Evidence
 
 PICTURES = Path(__file__).parent / "pictures"
-ROOT = Path(__file__).parent.parent
-WIDTH = 96
+EXAMPLES = Path(__file__).parent.parent / "examples"
+WIDTH = 100
 
 
 def moment(events: list[Event]) -> list[Event]:
@@ -31,8 +32,8 @@ def moment(events: list[Event]) -> list[Event]:
 
 
 def line_of(evidence: Evidence) -> int | None:
-    """The line on which a quote stands, for documents that lie in this repository."""
-    path = ROOT / evidence.document
+    """The line on which a quote stands, for the example texts."""
+    path = EXAMPLES / evidence.document
     if not path.is_file():
         return None
     text = path.read_text(encoding="utf-8")

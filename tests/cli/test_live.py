@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 from tests.cli.synthetic import answer, read, started, tried, whole_run
 
@@ -39,6 +41,21 @@ def rendered(progress: Progress, width: int = 100, height: int = 30) -> str:
 def test_a_better_rating_is_a_darker_sign() -> None:
     signs = [cell(value, UNICODE)[0] for value in (1, 30, 55, 80, 100)]
     assert signs == ["░", "▒", "▓", "█", "█"]
+
+
+def test_ratings_that_lie_close_together_still_look_different() -> None:
+    assert grid([31.0, 35.0, 38.0, 42.0], width=10, rows=1)[0].plain == "░▒▓█"
+
+
+def test_a_low_rating_does_not_look_good_because_there_is_none_better() -> None:
+    assert grid([5.0, 8.0], width=10, rows=1)[0].plain == "░░"
+
+
+@given(st.lists(st.sampled_from([WAITING, FAILED, 0.0]) | st.floats(0.001, 100), min_size=1, max_size=200))
+def test_a_chunk_rated_higher_never_looks_lighter(values: list[float]) -> None:
+    signs = grid(values, width=200, rows=1)[0].plain
+    rated = sorted((value, UNICODE.steps.index(sign)) for value, sign in zip(values, signs, strict=True) if value > 0)
+    assert [step for _, step in rated] == sorted(step for _, step in rated)
 
 
 def test_waiting_empty_and_failed_chunks_look_different_without_colour() -> None:

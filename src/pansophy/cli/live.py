@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +23,10 @@ from pansophy.cli.wording import clock, counted, one_line, short_count
 from pansophy.events import ChunkFailed, ChunkRead, Event, NoteWritten, ReasoningTried, Warned
 
 MAX_GRID_ROWS = 10
+FAINT = 25.0
+"""A rating that is no higher is not shown as the best, even if there is none better."""
+NARROWEST = 0.7
+"""The lowest sign stands for at most this share of the highest rating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,20 @@ STEP_STYLES = ("blue", "cyan", "yellow", "bold green")
 RUNG_STYLES = {Try.PLANNED: "dim", Try.RUNNING: "bold yellow", Try.REFUSED: "red", Try.ANSWERED: "bold green"}
 
 
-def cell(value: float, look: Look) -> tuple[str, str]:
+def scale_of(values: Sequence[float]) -> tuple[float, float]:
+    """The ratings that the lightest and the darkest sign stand for.
+
+    Models use the numbers from 1 to 100 very differently (a small one may put all between 30 and 42), so the signs go
+    from the lowest to the highest rating there is; but no lower than `FAINT` is ever shown as the best.
+    """
+    ratings = [value for value in values if value > 0]
+    if not ratings:
+        return 0.0, 100.0
+    highest = max(FAINT, *ratings)
+    return min(min(ratings), NARROWEST * highest), highest
+
+
+def cell(value: float, look: Look, scale: tuple[float, float] = (0.0, 100.0)) -> tuple[str, str]:
     """Sign and style of one cell of the grid."""
     if value == WAITING:
         return look.waiting, "dim"
@@ -68,7 +85,8 @@ def cell(value: float, look: Look) -> tuple[str, str]:
         return look.failed, "red"
     if value <= 0:
         return look.empty, "dim"
-    step = min(len(look.steps) - 1, int(value / 100 * len(look.steps)))
+    lowest, highest = scale
+    step = min(len(look.steps) - 1, int((value - lowest) / (highest - lowest) * len(look.steps)))
     return look.steps[step], STEP_STYLES[step]
 
 
@@ -78,12 +96,13 @@ def grid(values: list[float], width: int, rows: int, look: Look = UNICODE) -> tu
     A cell shows the best of its chunks.
     """
     per_cell = max(1, math.ceil(len(values) / (width * rows)))
+    scale = scale_of(values)
     text = Text()
     cells = math.ceil(len(values) / per_cell)
     for number in range(cells):
         if number and number % width == 0:
             text.append("\n")
-        text.append(*cell(max(values[number * per_cell : (number + 1) * per_cell]), look))
+        text.append(*cell(max(values[number * per_cell : (number + 1) * per_cell]), look, scale))
     return text, per_cell
 
 
@@ -167,7 +186,9 @@ class RunView:
             text.append(f"   {look.empty} nothing ", style="dim")
             for sign, style in zip(look.steps, STEP_STYLES, strict=True):
                 text.append(sign, style=style)
-            text.append(" rated 1 to 100", style="dim")
+            ratings = [value for value in progress.grid if value > 0]
+            lowest, highest = (min(ratings), max(ratings)) if ratings else (1, 100)
+            text.append(f" rated {lowest:.0f} to {highest:.0f}", style="dim")
         if per_cell > 1:
             text.append(f", a cell is {per_cell} chunks", style="dim")
         return text
