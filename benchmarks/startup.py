@@ -57,9 +57,8 @@ def main() -> None:
                 "goal_seconds": GOALS.get(name),
             }
         )
-        print(
-            f"{name:24} median {rows[-1]['median_seconds']:.3f} s, processor {rows[-1]['median_processor_seconds']:.3f} s"
-        )
+        row = rows[-1]
+        print(f"{name:24} median {row['median_seconds']:.3f} s, processor {row['median_processor_seconds']:.3f} s")
     result = {
         "benchmark": "startup",
         "runs_each": TIMES,
