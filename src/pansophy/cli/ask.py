@@ -77,11 +77,12 @@ def ask(
         typer.Option(
             "--model",
             "-m",
-            help="embedded, a name from pansophy models list, a .gguf file, hf://owner/repo/file.gguf, or a model's "
+            help="default (a small embedded model reads, a larger one reasons), embedded (the small one does both), a "
+            "name from pansophy models list, a .gguf file, hf://owner/repo/file.gguf, or a model's "
             "name at an OpenAI-compatible endpoint.",
             rich_help_panel=MODELS,
         ),
-    ] = "embedded",
+    ] = "default",
     seeker_model: Annotated[
         str | None,
         typer.Option(

@@ -75,7 +75,7 @@ def hotpotqa(
             show_default="found through PANSOPHY_DATA",
         ),
     ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="As for pansophy ask.")] = "embedded",
+    model: Annotated[str, typer.Option("--model", "-m", help="As for pansophy ask.")] = "default",
     seeker_model: Annotated[
         str | None, typer.Option(help="Another model for the reading agents.", show_default=False)
     ] = None,

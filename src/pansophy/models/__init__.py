@@ -1,6 +1,6 @@
 """Language models: endpoints, files, and scripts.
 
-    model = open_model("embedded")              # or a catalogue name, a .gguf path, a name at an endpoint
+    model = open_model("embedded")              # or "default", a catalogue name, a .gguf path, a name at an endpoint
     completion = await model.complete([ChatMessage("user", "…")], max_tokens=60)
 
 Importing this package imports no client library: each back end loads its own when it is first used.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pansophy.models.catalogue import CATALOGUE, CatalogueModel
     from pansophy.models.embedded import EmbeddedModel
     from pansophy.models.openai_compatible import OpenAICompatible
-    from pansophy.models.opening import open_model
+    from pansophy.models.opening import open_model, open_pair
     from pansophy.models.pull import PullProgress, pull_model
     from pansophy.models.scripted import ScriptedCall, ScriptedModel
 
@@ -30,6 +30,7 @@ _WHERE = {
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
     "open_model": "opening",
+    "open_pair": "opening",
     "pull_model": "pull",
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "ScriptedCall",
     "ScriptedModel",
     "open_model",
+    "open_pair",
     "prepare",
     "pull_model",
 ]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 MIB = 2**20
+DEFAULT_TOKENS = 8192
+"""Context of all slots together with the default settings."""
 RUNTIME_BYTES = 350 * MIB
 """What a loaded model needs besides its weights and context: compute buffers and llama.cpp itself."""
 
@@ -83,13 +85,30 @@ def find(name: str) -> CatalogueModel | None:
     return next((model for model in CATALOGUE if model.name == wanted), None)
 
 
+def default_reasoner() -> CatalogueModel:
+    """The model that reasons when none is named: the larger one unless memory is scarce.
+
+    It answers far more questions rightly than the small one and, given only what the small one chose, takes no longer
+    (docs/experiments.md).
+    """
+    import psutil
+
+    larger, small = find(LARGER_NAME), find(DEFAULT_NAME)
+    assert larger is not None
+    assert small is not None
+    needed = larger.memory(DEFAULT_TOKENS) + small.memory(DEFAULT_TOKENS)
+    return larger if needed < 0.75 * psutil.virtual_memory().available else small
+
+
 def _kv(layers: int, heads: int, size: int) -> int:
     """Bytes of one token's keys and values in 16 bits."""
     return layers * heads * size * 2 * 2
 
 
 DEFAULT_NAME = "qwen2.5-coder-0.5b"
-"""The model called "embedded"."""
+"""The model called "embedded": it reads."""
+LARGER_NAME = "qwen2.5-coder-1.5b"
+"""The one that reasons by default, where there is memory for both."""
 
 CATALOGUE: tuple[CatalogueModel, ...] = (
     CatalogueModel(

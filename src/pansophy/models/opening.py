@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pansophy.errors import UnknownModel
+from pansophy.errors import UnknownModel, UsageError
 from pansophy.models.base import ChatModel
-from pansophy.models.catalogue import CATALOGUE, CatalogueModel, find
+from pansophy.models.catalogue import CATALOGUE, CatalogueModel, default_reasoner, find
 from pansophy.models.pull import PullProgress, pull_async
 
 
@@ -23,9 +23,9 @@ def open_model(
     """The chat model of this name. Cheap: nothing is fetched, loaded or asked before it is used.
 
     Args:
-        name: "embedded" (the default model), a catalogue name, the path of a `.gguf` file,
-            `hf://owner/repo/file.gguf`, or a model's name at an OpenAI-compatible endpoint. A `ChatModel` is returned
-            as it is. With `base_url` it always is a name at that endpoint.
+        name: "default" (what reasons by default), "embedded" (the small one), a catalogue name, the path of a `.gguf`
+            file, `hf://owner/repo/file.gguf`, or a model's name at an OpenAI-compatible endpoint. A `ChatModel` is
+            returned as it is. With `base_url` it always is a name at that endpoint.
         base_url: the endpoint's address; `OPENAI_BASE_URL` by default.
         api_key: the endpoint's key; `OPENAI_API_KEY` by default.
         window: the context window in tokens, where the default or what the server says shall not hold.
@@ -47,10 +47,43 @@ def open_model(
     return OpenAICompatible(name, base_url=base_url or DEFAULT_BASE_URL, api_key=api_key, window=window)
 
 
+DEFAULT = "default"
+"""The name of the default pair: a small embedded model reads and a larger one reasons."""
+
+
+def open_pair(
+    model: str | ChatModel = DEFAULT,
+    seeker_model: str | ChatModel | None = None,
+    *,
+    base_url: str | None = None,
+    window: int | None = None,
+) -> tuple[ChatModel, ChatModel]:
+    """The model that reasons and the model that reads chunks; the same one when only `model` is named.
+
+    Args:
+        model: as for `open_model`; "default" for the embedded pair.
+        seeker_model: as for `open_model`.
+        base_url: the endpoint of models given by name.
+        window: the context window of models given by name.
+
+    Raises:
+        UsageError: an endpoint is given, but not which of its models to use.
+        UnknownModel: as `open_model`.
+    """
+    if model == DEFAULT:
+        if base_url is not None:
+            raise UsageError("say which of the endpoint's models to use (--model): `pansophy models list` shows them")
+        seeker_model = seeker_model or "embedded"
+    reasoner = open_model(model, base_url=base_url, window=window)
+    if seeker_model is None:
+        return reasoner, reasoner
+    return reasoner, open_model(seeker_model, base_url=base_url, window=window)
+
+
 def _local(name: str, window: int | None, progress: Callable[[PullProgress], None] | None) -> ChatModel | None:
     from pansophy.models.embedded import DEFAULT_WINDOW, EmbeddedModel
 
-    if known := find(name):
+    if known := default_reasoner() if name == DEFAULT else find(name):
 
         async def fetch() -> Path:
             return await pull_async(known, progress=progress)
@@ -87,7 +120,7 @@ def catalogue_model(name: str) -> CatalogueModel:
     Raises:
         UnknownModel: neither; says what there is.
     """
-    if known := find(name):
+    if known := default_reasoner() if name == DEFAULT else find(name):
         return known
     names = ", ".join(model.name for model in CATALOGUE)
     raise UnknownModel(f"there is no model {name!r} to pull. Known: {names}; or hf://owner/repository/file.gguf")

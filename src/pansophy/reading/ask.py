@@ -62,7 +62,7 @@ async def aask(
     sources: Sequence[str | Path] = (),
     *,
     corpus: str | Corpus | None = None,
-    model: str | ChatModel = "embedded",
+    model: str | ChatModel = "default",
     seeker_model: str | ChatModel | None = None,
     base_url: str | None = None,
     strategy: str = "extagents",
@@ -82,8 +82,8 @@ async def aask(
         question: what is asked, in any language.
         sources: files, folders, globs, "-" for standard input, "python-docs:".
         corpus: a stored corpus (or its name) instead of sources.
-        model: a chat model or its name; reasons, and reads unless `seeker_model` does. A model that is given as an
-            object stays open, and what it has cached stays with it.
+        model: a chat model or its name ("default": a pair of embedded ones); reasons, and reads unless `seeker_model`
+            does. One that is given as an object stays open, and what it has cached stays with it.
         seeker_model: a chat model or its name that reads the chunks.
         base_url: an OpenAI-compatible endpoint for models given by name.
         strategy: a name in `STRATEGIES`.

@@ -19,7 +19,7 @@ from pansophy.engine import Engine, Journal, Limits
 from pansophy.engine.prices import PriceList
 from pansophy.errors import AuthenticationFailed, BudgetExceeded, ModelError, RunFailed, UnknownModel, UsageError
 from pansophy.events import AnswerReady, ChunkFailed, Event, RunStarted, Warned
-from pansophy.models import ChatModel, open_model, prepare
+from pansophy.models import ChatModel, open_pair
 from pansophy.types import Answer, Chunk, Evidence, FailedChunk, Span, Usage, Verdict
 
 Emit = Callable[[Event], None]
@@ -104,7 +104,7 @@ class Strategy(ABC, Generic[SettingsT]):
     """A way to answer a question from a corpus.
 
     Args:
-        model: a chat model or its name (see `pansophy.models.open_model`).
+        model: a chat model or its name (see `pansophy.models.open_model`); "default" for a pair of embedded ones.
         seeker_model: another one for reading chunks; None for the same.
         settings: this strategy's settings, or a mapping of those that differ from the defaults.
         limits: what one question may take.
@@ -118,7 +118,7 @@ class Strategy(ABC, Generic[SettingsT]):
 
     def __init__(
         self,
-        model: str | ChatModel = "embedded",
+        model: str | ChatModel = "default",
         *,
         seeker_model: str | ChatModel | None = None,
         settings: SettingsT | Mapping[str, Any] | None = None,
@@ -127,10 +127,7 @@ class Strategy(ABC, Generic[SettingsT]):
         base_url: str | None = None,
         window: int | None = None,
     ) -> None:
-        self.model = open_model(model, base_url=base_url, window=window)
-        self.seeker_model = (
-            self.model if seeker_model is None else open_model(seeker_model, base_url=base_url, window=window)
-        )
+        self.model, self.seeker_model = open_pair(model, seeker_model, base_url=base_url, window=window)
         self.settings: SettingsT = self._settings_from(settings)
         self.limits = limits
         self.prices = prices
@@ -213,7 +210,7 @@ class Strategy(ABC, Generic[SettingsT]):
             self._begin(session, chunks=0, order="document")
             session.warn("the corpus is empty: there is nothing to read")
             return session.answer("", Verdict.NOTHING_FOUND, rounds=0)
-        await asyncio.gather(prepare(self.model), prepare(self.seeker_model))
+        await session.engine.prepare(self.model, self.seeker_model)
         await self._check_question(session.question)
         return await self._read(session)
 

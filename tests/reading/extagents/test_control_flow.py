@@ -32,6 +32,7 @@ from pansophy.types import Verdict
 PAPER = {"lookahead": 1, "requery": False}
 """Messages in the order of retrieval, as in the paper."""
 
+STEPS = (1, 2, 4, 8, "all")
 KINDS = pytest.mark.parametrize("findings", ["statements", "extracts"])
 
 
@@ -54,7 +55,7 @@ def answer_when(enough: int):
 @pytest.mark.parametrize("order", ["rank", "document"])
 async def test_the_reasoning_agent_is_given_more_until_it_can_answer(findings, count, enough, shown, order):
     model = agents(seek_as(findings), answer_when(enough))
-    answer = await read(model, houses(count), findings=findings, order=order, rounds=3, **PAPER)
+    answer = await read(model, houses(count), findings=findings, order=order, rounds=3, schedule=STEPS, **PAPER)
     assert [len(findings_of(call.messages)) for call in tries(model)] == shown
     assert (answer.text, answer.verdict, answer.rounds) == ("lamp 3", Verdict.ANSWERED, 1)
     check_evidence(answer, houses(count))
@@ -64,7 +65,9 @@ async def test_the_reasoning_agent_is_given_more_until_it_can_answer(findings, c
 @pytest.mark.parametrize("order", ["rank", "document"])
 async def test_one_that_always_refuses_is_asked_in_every_round_and_then_has_no_way_out(findings, order):
     model = agents(seek_as(findings), lambda prompt: refused("perhaps lamp 1"))
-    answer = await read(model, houses(6), findings=findings, order=order, rounds=3, stop_when_settled=False, **PAPER)
+    answer = await read(
+        model, houses(6), findings=findings, order=order, rounds=3, schedule=STEPS, stop_when_settled=False, **PAPER
+    )
     assert [len(findings_of(call.messages)) for call in tries(model)] == [1, 2, 4, 6, 6, 6]
     assert len(seeks(model)) == 3 * 6
     assert [can_refuse(call) for call in tries(model)] == [True] * 5 + [False]

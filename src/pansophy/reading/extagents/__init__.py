@@ -4,7 +4,7 @@ Every seeking agent reads one chunk; all of them share their best findings every
 synchronisation); the reasoning agent is given the ranked findings 1, 2, 4, 8, … at a time until it can answer
 (knowledge-accumulating reasoning).
 
-    answer = await ExtAgents(model="embedded").run("Who relieved the keeper?", corpus)
+    answer = await ExtAgents().run("Who relieved the keeper?", corpus)
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from pansophy.reading.extagents.messages import Message, by_rating, fused
 from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
-from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, step_sizes
+from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, Step, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
 from pansophy.types import Answer, Chunk, Span, Verdict
@@ -43,6 +43,8 @@ PAPER = Paper(
     venue="ACL 2026",
 )
 
+FIRST_STEPS: tuple[Step, ...] = (1, 2, 4, 8, "all")
+"""Section 3 of the paper: accumulation at t = 1."""
 LARGEST_CHUNK = 16_000
 SMALL_MODEL_CHUNK = {"rank": 400, "document": 800}
 """Estimated tokens of a chunk for small models: a passage each when ranked, larger when every chunk is read."""
@@ -64,6 +66,7 @@ class Plan:
     language: Language
     chunk_tokens: int
     rounds: int
+    schedule: tuple[Step, ...]
     max_chunks: int | None
     cap: int | None
     read_ahead: bool
@@ -105,6 +108,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             extracts=extracts,
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
+            schedule=settings.schedule or (FIRST_STEPS[1:] if extracts else FIRST_STEPS),
             rounds=settings.rounds or (2 if extracts else 5),
             max_chunks=settings.max_chunks or ((16 if extracts else 32) if rank else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
@@ -257,7 +261,7 @@ class _Reading:
         try:
             if not lazy:
                 await readers.read_all()
-            sizes = self._sizes(settings.schedule if round_ == 1 else settings.later_schedule)
+            sizes = self._sizes(self.plan.schedule if round_ == 1 else settings.later_schedule)
             for index, size in enumerate(sizes):
                 final = index == len(sizes) - 1
                 chosen = await self._choose(readers, size, shown, everything=size >= len(self.pages), lazy=lazy)

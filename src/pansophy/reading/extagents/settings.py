@@ -19,7 +19,8 @@ class ExtAgentsSettings:
 
     Args:
         rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
-        schedule: how many messages the reasoning agent is given in round 1, try after try.
+        schedule: how many messages the reasoning agent is given in round 1, try after try; None for 1, 2, 4, 8, all,
+            or 2, 4, 8, all with extracts (a small model is sure of itself too soon).
         later_schedule: the same for the rounds after.
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
             short document.
@@ -46,7 +47,7 @@ class ExtAgentsSettings:
     """
 
     rounds: int | None = None  # table 12: T = 5
-    schedule: tuple[Step, ...] = (1, 2, 4, 8, "all")  # section 3, accumulation at t = 1
+    schedule: tuple[Step, ...] | None = None  # section 3: 1, 2, 4, 8, all at t = 1
     later_schedule: tuple[Step, ...] = ("all",)  # section 3: one try with everything for t >= 2
     order: Literal["auto", "rank", "document"] = "auto"
     chunk_tokens: int | None = None
@@ -66,7 +67,8 @@ class ExtAgentsSettings:
 
     def __post_init__(self) -> None:
         for name in ("schedule", "later_schedule"):  # from JSON they come as lists
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("rounds", "chunk_tokens", "max_chunks", "lookahead", "extract_tokens", "seek_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -78,7 +80,8 @@ class ExtAgentsSettings:
         _check_choice("order", self.order, ("auto", "rank", "document"))
         _check_choice("findings", self.findings, ("auto", "statements", "extracts"))
         _check_choice("language", self.language, ("auto", "en", "zh"))
-        _check_schedule("schedule", self.schedule)
+        if self.schedule is not None:
+            _check_schedule("schedule", self.schedule)
         _check_schedule("later_schedule", self.later_schedule)
 
 
