@@ -316,3 +316,18 @@ async def test_a_proxy_of_the_environment_is_not_used_for_this_machine(monkeypat
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     reply, _, _ = await answer(PLAIN)
     assert reply.text == "Paris"
+
+
+async def test_a_prompt_is_counted_by_the_server_once():
+    pages = {
+        "GET /v1/models": (200, models("tiny", owned_by="vllm", max_model_len=4096)),
+        "POST /tokenize": lambda body: (200, {"count": 50}),
+    }
+    with FakeServer(pages) as server:
+        model = OpenAICompatible("tiny", base_url=server.base_url)
+        assert [await model.count_prompt(ASK) for _ in range(3)] == [50] * 3
+        for number in range(300):
+            await model.count_prompt([ChatMessage("user", str(number))])
+        await model.count_prompt(ASK)  # forgotten meanwhile: memory stays bounded
+        assert len(server.bodies("POST /tokenize")) == 302
+        await model.aclose()

@@ -23,6 +23,8 @@ OLLAMA_WINDOW = 4096
 MESSAGE_MARGIN = 8
 """Tokens added for each message when a prompt is estimated: role marks and separators of the chat templates we know."""
 
+REMEMBERED_COUNTS = 256
+
 OWNERS: dict[str, Kind] = {
     "llamacpp": "llama.cpp",
     "vllm": "vllm",
@@ -125,6 +127,7 @@ class TokenCounter:
         self._kind = kind
         self._model = model
         self.exact = kind in ("llama.cpp", "vllm")
+        self._counted: dict[tuple[ChatMessage, ...], int] = {}
 
     async def text(self, text: str) -> int:
         """Number of tokens of `text` alone."""
@@ -135,7 +138,17 @@ class TokenCounter:
         return estimate_tokens(text)
 
     async def prompt(self, messages: Sequence[ChatMessage]) -> int:
-        """Number of prompt tokens of `messages`, the chat template included."""
+        """Number of prompt tokens of `messages`, the chat template included. The last few counts are remembered:
+        whoever builds a prompt counts it, and so does whoever sends it."""
+        key = tuple(messages)
+        if key not in self._counted:
+            count = await self._prompt(key)
+            while len(self._counted) >= REMEMBERED_COUNTS:
+                self._counted.pop(next(iter(self._counted)), None)
+            self._counted[key] = count
+        return self._counted[key]
+
+    async def _prompt(self, messages: Sequence[ChatMessage]) -> int:
         if self.exact:
             plain = [{"role": message.role, "content": message.content} for message in messages]
             if self._kind == "vllm":

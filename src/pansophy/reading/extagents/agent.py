@@ -110,7 +110,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             chunk_tokens=settings.chunk_tokens or usual,
             schedule=settings.schedule or (FIRST_STEPS[1:] if extracts else FIRST_STEPS),
             rounds=settings.rounds or (2 if extracts else 5),
-            max_chunks=settings.max_chunks or ((16 if extracts else 32) if rank else None),
+            max_chunks=settings.max_chunks or (_usual_chunks(extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
             read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
         )
@@ -416,6 +416,10 @@ def _check_window(model: ChatModel, smallest: int, what: str) -> None:
             f"the window of {model.name} is {model.window} tokens, but {what} with the question and the reply needs "
             f"{smallest}: use a window of at least {smallest}, or smaller chunks (chunk_tokens) or replies"
         )
+
+
+def _usual_chunks(extracts: bool) -> int:
+    return 16 if extracts else 32
 
 
 def _parameters(model: ChatModel) -> float | None:

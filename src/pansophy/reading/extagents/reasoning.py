@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, Field
 
-from pansophy.engine.structured import complete_as
+from pansophy.engine.structured import complete_as, schema_of
 from pansophy.errors import ContextOverflow
 from pansophy.events import ReasoningStarted, ReasoningTried
 from pansophy.models import ChatModel
@@ -17,6 +18,8 @@ from pansophy.reading.strategy import Session
 from pansophy.types import Evidence, Span
 
 FULL_SUPPORT = 0.99
+MOST_NAMED = 4
+"""Findings that a small model may name: left alone it counts on until its reply is used up."""
 
 
 class ForcedReply(BaseModel):
@@ -26,12 +29,21 @@ class ForcedReply(BaseModel):
     findings: list[int] = Field(default_factory=list)
 
 
-class ReasonReply(ForcedReply):
-    """The reasoning agent's verdict, and its answer if it has one."""
+class ReasonReply(BaseModel):
+    """The reasoning agent's verdict, and its answer if it has one. The verdict comes first: it is decided first."""
 
     answerable: bool = True
     answer: str = ""
     findings: list[int] = Field(default_factory=list)
+
+
+def _schema(forced: bool, *, most_findings: int | None) -> dict[str, Any]:
+    schema = schema_of(ForcedReply if forced else ReasonReply)
+    if most_findings is None:
+        return schema
+    properties = schema["properties"]
+    findings = {**properties["findings"], "maxItems": most_findings}
+    return {**schema, "properties": {**properties, "findings": findings}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +92,14 @@ class ReasoningAgent:
             )
         )
         prompt = reason_prompt(shown, self.session.question, self.language, forced=forced, total=self.total)
+        kind: type[ForcedReply | ReasonReply] = ForcedReply if forced else ReasonReply
         reply, completion = await complete_as(
             self.session.engine,
             self.model,
             prompt,
-            ForcedReply if forced else ReasonReply,
+            kind,
             max_tokens=self.reply_tokens,
+            schema=_schema(forced, most_findings=MOST_NAMED if self.extracts else None),
         )
         if reply is None:
             self.session.warn(f"{self.model.name} did not follow the form of the reasoning agent's reply")
@@ -126,7 +140,7 @@ class ReasoningAgent:
     def _ordered(self, messages: Sequence[Message]) -> list[Message]:
         return in_text_order(messages) if self.text_order else list(messages)
 
-    def _cited(self, reply: ForcedReply, shown: Sequence[Message], answer: str) -> set[int]:
+    def _cited(self, reply: ForcedReply | ReasonReply, shown: Sequence[Message], answer: str) -> set[int]:
         """Chunk numbers that the answer rests on: those that the agent names and that exist.
 
         Extracts can be checked: those named that don't hold the answer give way to those that do.

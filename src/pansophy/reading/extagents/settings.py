@@ -25,8 +25,10 @@ class ExtAgentsSettings:
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
             short document.
         chunk_tokens: tokens of a chunk; None for a size that suits the model.
-        max_chunks: the most chunks read; None for 32 in rank order (16 with extracts) and all in document order.
-        exhaustive: read all chunks before the reasoning agent's first try (the answer is the same, see `lookahead`).
+        max_chunks: the most chunks read; None for 32 in rank order (16 with extracts), and for all in document order or
+            with `exhaustive`.
+        exhaustive: read all chunks before the reasoning agent's first try. With the same `max_chunks` the answer is the
+            same as without.
         read_ahead: read the next step's chunks while a reasoning try runs; None does so unless the model runs on
             this machine, where both would share its cores.
         lookahead: in rank order, a step of k messages chooses them by rating among the first `lookahead * k` chunks.
