@@ -1,5 +1,5 @@
-"""Ten million tokens on a laptop: text of any folder, repeated with shuffled words to 40 MB, is added to a corpus and asked
-for one sentence of ours that is hidden in it, from the real command.
+"""Ten million tokens on a laptop: text of any folder, repeated with shuffled words to 40 MB, is added to a corpus and
+asked for one sentence of ours that is hidden in it, by the real command.
 
     python benchmarks/moonshot.py --texts ../shared/data/books --model embedded -o benchmarks/results/moonshot.json
 
