@@ -1,10 +1,11 @@
 """Measures llama.cpp's settings for the embedded model: slots, batches, cache types, schemas, and the prompt cache.
 
-    python benchmarks/embedded_settings.py MODEL.gguf TEXT.txt [--parts slots batch kv schema cache] [--cache-tokens N]
+    python benchmarks/embedded_settings.py MODEL.gguf TEXT.txt [--parts waiting slots …] [--cache-tokens N]
 
 MODEL is a GGUF file, TEXT any long English text. Prints a line for each setting and writes everything, with machine and
 versions, to benchmarks/results/embedded_settings.json (parts that are not measured again are kept). `others` is the
-share of the machine's cores that other processes used meanwhile: times count only where it is near 0.
+share of the machine's cores that other processes used meanwhile: wall times count only where it is near 0, processor
+times (`cpu_seconds_per_call`, over all cores) always.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import gc
 import json
 import os
 import platform
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +26,7 @@ from typing import Any
 import httpx
 import psutil
 
-from pansophy.models.llamacpp import ServerSettings, load_library, physical_cores, server_params
+from pansophy.models.llamacpp import SPIN_COUNT, ServerSettings, load_library, physical_cores, server_params
 
 xllamacpp = load_library()
 
@@ -95,7 +97,8 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self.seconds = time.perf_counter() - self._start
         now = psutil.cpu_times()
-        busy = sum(now[:3]) - sum(self._all[:3]) - (self._cpu() - self._own)
+        self.cpu = self._cpu() - self._own
+        busy = sum(now[:3]) - sum(self._all[:3]) - self.cpu
         self.others = round(max(0.0, busy) / self.seconds / (os.cpu_count() or 1), 2)
 
     @staticmethod
@@ -104,7 +107,7 @@ class Meter:
         return times.user + times.system
 
 
-async def throughput(server: Server, text: str, parallel: int, calls: int = 12, **more: Any) -> dict[str, Any]:
+async def throughput(server: Server, text: str, parallel: int, calls: int = 6, **more: Any) -> dict[str, Any]:
     """Read `calls` chunks of 560 tokens (prompts of about 620), `parallel` at a time, with replies of 60 tokens."""
     chunks = await server.chunks(text, 560, calls)
     gate = asyncio.Semaphore(parallel)
@@ -113,6 +116,7 @@ async def throughput(server: Server, text: str, parallel: int, calls: int = 12, 
         async with gate:
             return await server.ask(prompt(chunk, QUESTIONS[0]), 60, ignore_eos=True, **more)
 
+    await server.ask("Say yes.", 4)
     with Meter() as meter:
         replies = await asyncio.gather(*(read(chunk) for chunk in chunks))
     prefilled = sum(reply["timings"]["prompt_n"] for reply in replies)
@@ -123,6 +127,7 @@ async def throughput(server: Server, text: str, parallel: int, calls: int = 12, 
         "prefilled": prefilled,
         "generated": generated,
         "seconds_per_call": round(meter.seconds / calls, 2),
+        "cpu_seconds_per_call": round(meter.cpu / calls, 2),
         "tokens_per_second": round((prefilled + generated) / meter.seconds, 1),
         "others": meter.others,
     }
@@ -141,13 +146,12 @@ async def measured(name: str, settings: ServerSettings, text: str, parallel: int
 
 async def slots(base: ServerSettings, text: str) -> list[dict[str, Any]]:
     rows = [await measured(f"{n} slots", replace(base, slots=n), text, n) for n in (1, 2, 4)]
-    rows += [await measured(f"{n} slots, unified", replace(base, slots=n), text, n, kv_unified=True) for n in (2, 4)]
-    rows.append(await measured("2 slots of 8192", replace(base, slots=2, window=8192), text, 2))
+    rows.append(await measured("2 slots, unified", replace(base, slots=2), text, 2, kv_unified=True))
     return rows
 
 
 async def batch(base: ServerSettings, text: str) -> list[dict[str, Any]]:
-    sizes = ((512, 128), (512, 256), (2048, 512), (2048, 1024), (2048, 2048))
+    sizes = ((512, 128), (512, 256), (2048, 512), (2048, 1024))
     return [
         await measured(f"n_batch {n}, n_ubatch {u}", base, text, base.slots, n_batch=n, n_ubatch=u) for n, u in sizes
     ]
@@ -169,16 +173,20 @@ async def kv(base: ServerSettings, text: str) -> list[dict[str, Any]]:
 
 
 async def schema(base: ServerSettings, text: str) -> list[dict[str, Any]]:
-    """Free replies, replies by schema, and replies by a grammar that allows no blanks between JSON's marks."""
-    grammar = xllamacpp.json_schema_to_grammar(SCHEMA)
-    compact = "\n".join('space ::= ""' if line.startswith("space ::=") else line for line in grammar.splitlines())
+    """Replies without a form, by the server's schema, and by a grammar that allows no blanks between JSON's marks."""
+    compact = {**SCHEMA, "x-guidance": {"whitespace_flexible": False}}
+    grammar = xllamacpp.json_schema_to_grammar(compact)
     server, rows = Server(replace(base, slots=1)), []
-    chunks = await server.chunks(text, 560, 8)
+    chunks = await server.chunks(text, 560, 6)
     for chunk in chunks:  # so that only sampling differs
         await server.ask(prompt(chunk, QUESTIONS[0]), 1)
-    for name, more in (("free", {}), ("json schema", FORMAT), ("compact grammar", {"grammar": compact})):
+    for name, more in (
+        ("free", {"ignore_eos": True}),
+        ("json schema", FORMAT),
+        ("compact grammar", {"grammar": grammar}),
+    ):
         with Meter() as meter:
-            replies = [await server.ask(prompt(chunk, QUESTIONS[0]), 200, **more) for chunk in chunks]
+            replies = [await server.ask(prompt(chunk, QUESTIONS[0]), 100, **more) for chunk in chunks]
         generated = sum(reply["timings"]["predicted_n"] for reply in replies)
         sampling = sum(reply["timings"]["predicted_ms"] for reply in replies) / 1000
         texts = [reply["choices"][0]["message"]["content"] for reply in replies]
@@ -187,6 +195,7 @@ async def schema(base: ServerSettings, text: str) -> list[dict[str, Any]]:
             "tokens_per_reply": round(generated / len(replies), 1),
             "generated_per_second": round(generated / sampling, 1),
             "seconds_per_reply": round(meter.seconds / len(replies), 2),
+            "cpu_ms_per_token": round(1000 * meter.cpu / generated, 1),
             "in_order": sum(_in_order(text) for text in texts),
             "of": len(texts),
             "others": meter.others,
@@ -228,6 +237,7 @@ async def cache(base: ServerSettings, text: str, total: int) -> list[dict[str, A
                 "share_of_first": round(prefilled / (rows[0]["prefilled"] if rows else prefilled), 4),
                 "most_prefilled_in_a_call": max(t["prompt_n"] for t in timings),
                 "seconds": round(meter.seconds, 1),
+                "cpu_seconds": round(meter.cpu, 1),
                 "others": meter.others,
                 "memory_mb": psutil.Process().memory_info().rss // 2**20,
             }
@@ -235,6 +245,45 @@ async def cache(base: ServerSettings, text: str, total: int) -> list[dict[str, A
         print(json.dumps(rows[-1]), flush=True)
     await server.close()
     return rows
+
+
+async def waiting(base: ServerSettings, text: str) -> list[dict[str, Any]]:
+    """How threads wait: generation by one process alone, and by two at once, each with all cores."""
+    rows = []
+    for name, variables in (
+        ("default (spin 300000)", {"GOMP_SPINCOUNT": "300000"}),
+        (f"spin {SPIN_COUNT} (ours)", {}),
+        ("passive", {"OMP_WAIT_POLICY": "passive"}),
+    ):
+        for processes in (1, 2):
+            with Meter() as meter:
+                speeds = await asyncio.gather(*(_generate(base.path, variables) for _ in range(processes)))
+            row = {"setting": name, "processes": processes, "tokens_per_second_each": sorted(speeds)}
+            rows.append(row | {"seconds": round(meter.seconds, 1)})
+            print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+async def _generate(path: Path, variables: dict[str, str]) -> float:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        __file__,
+        str(path),
+        "",
+        "--child",
+        env={**os.environ, **variables},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    return float(output)
+
+
+async def _child(base: ServerSettings) -> None:
+    server = Server(replace(base, slots=1))
+    await server.ask("Say yes.", 2)
+    reply = await server.ask("Tell a story about a dog.", 40, ignore_eos=True)
+    print(round(reply["timings"]["predicted_per_second"], 1))
+    await server.close()
 
 
 def machine() -> dict[str, Any]:
@@ -257,13 +306,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("text", type=Path)
-    parser.add_argument("--parts", nargs="+", default=["slots", "batch", "kv", "schema", "cache"])
+    parser.add_argument("--parts", nargs="+", default=["waiting", "slots", "batch", "kv", "schema", "cache"])
     parser.add_argument("--cache-tokens", type=int, default=100_500)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--cache-mib", type=int, default=8192)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    text = options.text.read_text(encoding="utf-8", errors="replace")[5000:]
     base = ServerSettings(options.model, 4096, options.slots, 0, options.cache_mib)
+    if options.child:
+        asyncio.run(_child(base))
+        return
+    text = options.text.read_text(encoding="utf-8", errors="replace")[5000:]
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in options.parts:
         more = (options.cache_tokens,) if part == "cache" else ()
