@@ -51,7 +51,7 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
     if near is None or near.dest_end <= near.dest_start:
         return None
     start, end = _whole_words(text, offsets[near.dest_start], offsets[near.dest_end - 1] + 1)
-    return (start, end) if _same_numbers(wanted, text[start:end]) else None
+    return (start, end) if holds_numbers(wanted, text[start:end]) else None
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -124,7 +124,7 @@ def _weight(text: str) -> int:
     return sum(2 if ord(character) > 0x2E7F else 1 for character in text if character.isalnum())
 
 
-def _same_numbers(one: str, other: str) -> bool:
+def holds_numbers(one: str, other: str) -> bool:
     """A nearly equal sentence with another number says something else."""
     return set(re.findall(r"\d+", one)) <= set(re.findall(r"\d+", other))
 

@@ -275,6 +275,11 @@ async def test_a_finding_without_support_in_its_chunk_is_left_out():
     assert any("without support" in warning for warning in answer.warnings)
 
 
+async def test_a_statement_with_a_number_that_the_text_does_not_hold_is_left_out():
+    answer = await one_finding("The lift carries 500 kilograms or four persons.", "it carries up to half a tonne")
+    assert (answer.verdict, answer.evidence) == (Verdict.NOTHING_FOUND, ())
+
+
 async def test_invented_citations_are_removed_and_reported():
     model = agents(reason=lambda prompt: answered("lamp 1", 2, 7, 0, -1, 2))
     answer = await read(model, houses(3), order="document", schedule=(2,))

@@ -25,7 +25,7 @@ from pansophy.reading.extagents.messages import (
     yes_probability,
 )
 from pansophy.reading.extagents.prompts import Language, seek_prompt
-from pansophy.reading.quotes import locate, sentences, widen
+from pansophy.reading.quotes import holds_numbers, locate, sentences, widen
 from pansophy.reading.strategy import Session
 from pansophy.types import Chunk, Completion, Span, Usage
 
@@ -213,7 +213,7 @@ def verified(page: Page, quote: str, statement: str) -> tuple[Chunk, int, int] |
     """Where `quote` truly stands: a piece of `page` and a span of its text, widened to whole sentences.
 
     When the quote isn't there, the sentence that holds most of the statement's words stands in, if it holds at least
-    `LEAST_SUPPORT` of them; else None.
+    `LEAST_SUPPORT` of them and all its numbers; else None.
     """
     for piece in page.pieces:
         found = locate(quote, piece.text)
@@ -223,7 +223,8 @@ def verified(page: Page, quote: str, statement: str) -> tuple[Chunk, int, int] |
         ((piece, *supporting_sentence(piece.text, statement, "")) for piece in page.pieces), key=lambda item: item[2]
     )
     piece, (start, end), support = best
-    return (piece, start, end) if support >= LEAST_SUPPORT else None
+    supported = support >= LEAST_SUPPORT and holds_numbers(statement, piece.text[start:end])
+    return (piece, start, end) if supported else None
 
 
 def split(page: Page) -> tuple[Page, Page] | None:
