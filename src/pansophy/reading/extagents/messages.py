@@ -149,11 +149,15 @@ def extract(text: str, wanted: set[str], most: int) -> tuple[int, int]:
     return start, min(spans[high][1], start + most)
 
 
+FEWEST_TERMS = 3
+"""Content words below which a line is a heading or a scrap rather than a sentence."""
+
+
 def supporting_sentence(text: str, answer: str, question: str) -> tuple[tuple[int, int], float]:
     """The sentence of `text` that best supports `answer` to `question`, and how well (0..1).
 
-    Support is the share of the answer's terms that the sentence holds; among equals, that of the question's. An answer
-    in so many words counts as full support.
+    Support is the share of the answer's terms that the sentence holds; among equals, that of the question's, then
+    whether it says anything by itself (a bare heading doesn't). An answer in so many words counts as full support.
     """
     spans = sentences(text) or [(0, len(text))]
     answer_terms, question_terms = terms(answer), terms(question)
@@ -167,5 +171,8 @@ def supporting_sentence(text: str, answer: str, question: str) -> tuple[tuple[in
             share = 1.0
         return share, len(held & question_terms) / len(question_terms) if question_terms else 0.0
 
-    best = max(spans, key=lambda span: (sum(support(span)), -span[0]))
+    def rank(span: tuple[int, int]) -> tuple[float, bool, int]:
+        return sum(support(span)), len(terms(text[span[0] : span[1]])) >= FEWEST_TERMS, -span[0]
+
+    best = max(spans, key=rank)
     return widen(best, spans), support(best)[0]
