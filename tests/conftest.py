@@ -12,7 +12,6 @@ import pytest
 from pansophy.models.catalogue import find
 from pansophy.models.pull import pull_model
 
-
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every command that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
