@@ -6,8 +6,8 @@ Multi-Agent Collaboration", 2025, arXiv 2505.21471. Section 2.2 (synchronisation
 `read_ahead`.
 
 Where we depart from the paper: rating comes with the seek reply, not by a second call; the chunk stands first in every
-prompt; in rank order chunks are read only when a step needs them; a step chooses its messages among somewhat more
-chunks (`lookahead`); later rounds search again (`requery`); a round that changed nothing ends the rounds; findings are
+prompt; in rank order chunks are read only when a step needs them; a step may choose its messages among more chunks
+(`lookahead`); later rounds search again (`requery`); a round that changed nothing ends the rounds; findings are
 kept over rounds; quotes are checked. Each is a setting or is proven equal in the tests.
 """
 
@@ -45,6 +45,8 @@ PAPER = Paper(
 
 FIRST_STEPS: tuple[Step, ...] = (1, 2, 4, 8, "all")
 """Section 3 of the paper: accumulation at t = 1."""
+FIRST_STEPS_WITH_EXTRACTS: tuple[Step, ...] = (5, 10, "all")
+"""Small models refuse too rarely for a try with less to be worth its time (docs/experiments.md)."""
 LARGEST_CHUNK = 16_000
 SMALL_MODEL_CHUNK = {"rank": 400, "document": 800}
 """Estimated tokens of a chunk for small models: a passage each when ranked, larger when every chunk is read."""
@@ -108,7 +110,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             extracts=extracts,
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
-            schedule=settings.schedule or (FIRST_STEPS[1:] if extracts else FIRST_STEPS),
+            schedule=settings.schedule or (FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS),
             rounds=settings.rounds or (2 if extracts else 5),
             max_chunks=settings.max_chunks or (_usual_chunks(extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,

@@ -20,7 +20,7 @@ class ExtAgentsSettings:
     Args:
         rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
         schedule: how many messages the reasoning agent is given in round 1, try after try; None for 1, 2, 4, 8, all,
-            or 2, 4, 8, all with extracts (a small model is sure of itself too soon).
+            or 5, 10, all with extracts (a small model is sure of itself too soon).
         later_schedule: the same for the rounds after.
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
             short document.
@@ -32,7 +32,7 @@ class ExtAgentsSettings:
         read_ahead: read the next step's chunks while a reasoning try runs; None does so unless the model runs on
             this machine, where both would share its cores.
         lookahead: in rank order, a step of k messages chooses them by rating among the first `lookahead * k` chunks.
-            1 is the paper's order by retrieval alone.
+            1 is the paper's order by retrieval alone (more did not help, see docs/experiments.md).
         requery: in rank order, rounds after the first search again with what was found, so that a second hop that
             shares no word with the question is reached.
         findings: "statements" (the seeking agent words what it found, quotes it and rates it) or "extracts" (it only
@@ -56,7 +56,7 @@ class ExtAgentsSettings:
     max_chunks: int | None = None
     exhaustive: bool = False
     read_ahead: bool | None = None
-    lookahead: int = 2  # ours
+    lookahead: int = 1  # section 3: the order of retrieval
     requery: bool = True  # ours
     findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
     extract_tokens: int = 250  # ours
