@@ -3,7 +3,8 @@
     python benchmarks/rereading.py --texts ../shared/data/books/sherlock-holmes.txt --tokens 100000
 
 ExtAgents reads every chunk of the text with an embedded model whose prompt cache must serve the chunks again. Written
-are the tokens that were prefilled in each round of two questions, and their share of the first round's.
+are the tokens that were prefilled in each round of two questions, and their share of the first round's. The reasoning
+agent is scripted to refuse, so that there always is a second round.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import time
 from pathlib import Path
 
 from pansophy.corpus import Corpus
+from pansophy.engine import Limits
 from pansophy.evaluation.provenance import command, machine, now, versions
 from pansophy.events import ChunkRead, Event
-from pansophy.models import open_model
+from pansophy.models import ScriptedModel, open_model
 from pansophy.reading.extagents import ExtAgents
 
+REFUSAL = '{"answerable": false, "answer": "", "findings": []}'
 QUESTIONS = ("Who came to ask for help, and why?", "What was hidden, and where?")
 
 
@@ -56,7 +59,10 @@ async def main() -> None:
     rows = []
     for question in QUESTIONS:
         started = time.monotonic()
-        answer = await ExtAgents(model, settings=settings).run(question, corpus)
+        refusing = ScriptedModel(lambda messages, schema: REFUSAL, window=100_000)
+        # a chunk of thousands of tokens takes minutes to read the first time
+        reader = ExtAgents(refusing, seeker_model=model, settings=settings, limits=Limits(call_timeout=3600))
+        answer = await reader.run(question, corpus)
         for round_ in range(1, answer.rounds + 1):
             rows.append({"question": question, "round": round_, "prefilled": prefilled(answer.trace, round_)})
         rows[-1]["seconds"] = round(time.monotonic() - started, 1)
