@@ -20,7 +20,7 @@ help:
 	@echo "also: make test-all lint format pictures constraints clean"
 
 ask: $(VENV)/.runtime
-	@$(BIN)/pansophy models pull
+	@$(BIN)/pansophy models pull >/dev/null
 	@$(BIN)/pansophy ask "$$Q" $(SOURCES)
 
 test: lint

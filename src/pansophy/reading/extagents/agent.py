@@ -2,8 +2,8 @@
 
 Liu, Wan, Li, Yan, Zhang, Huang and Liu, "Scaling External Knowledge Input Beyond Context Windows of LLMs via
 Multi-Agent Collaboration", 2025, arXiv 2505.21471. Section 2.2 (synchronisation) is `by_rating` and
-`SeekingAgents._synchronised`, section 2.3 (accumulation) is `step_sizes` and `Accumulation`, section 3's pipeline is
-`read_ahead`.
+`SeekingAgents._synchronised`, section 2.3 (accumulation) is `step_sizes` and `_Reading._round`, section 3's pipeline
+is `read_ahead`.
 
 Where we depart from the paper: rating comes with the seek reply, not by a second call; the chunk stands first in every
 prompt; in rank order chunks are read only when a step needs them; a step may choose its messages among more chunks
