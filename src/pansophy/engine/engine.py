@@ -34,6 +34,10 @@ from pansophy.models import prepare
 from pansophy.models.base import ChatModel, JSONSchema
 from pansophy.types import ChatMessage, Completion, Usage
 
+CALL_SECONDS = 120.0
+LEAST_READING_SPEED = 20.0
+"""Prompt tokens a second that a model on this machine reads at least, unless something is wrong."""
+
 
 @dataclass(slots=True)
 class _Call:
@@ -231,8 +235,9 @@ class Engine:
         return used, replace(completion, usage=usage)
 
     async def _within_timeout(self, call: _Call) -> Completion:
+        patience = self._patience(call)
         try:
-            async with asyncio.timeout(self.limits.call_timeout) as timeout:
+            async with asyncio.timeout(patience) as timeout:
                 return await call.model.complete(
                     call.messages,
                     schema=call.schema,
@@ -245,7 +250,14 @@ class Engine:
         except TimeoutError as error:
             if not timeout.expired():
                 raise
-            raise CallTimedOut(f"{call.model.name} did not reply within {self.limits.call_timeout:g} s") from error
+            raise CallTimedOut(f"{call.model.name} did not reply within {patience:g} s") from error
+
+    def _patience(self, call: _Call) -> float:
+        """Seconds that a call may take."""
+        if self.limits.call_timeout is not None:
+            return self.limits.call_timeout
+        reading = (call.prompt_tokens or 0) / LEAST_READING_SPEED if getattr(call.model, "local", False) else 0.0
+        return round(CALL_SECONDS + reading)
 
     async def _count(self, call: _Call) -> int:
         if call.prompt_tokens is None:

@@ -15,7 +15,8 @@ class Limits:
     Args:
         concurrency: the most calls to one model at once; None for what the model says that it can use (`parallel`).
             Fewer are made while the endpoint asks to slow down or calls time out.
-        call_timeout: seconds after which one call is given up (and tried again, while `attempts` lasts).
+        call_timeout: seconds after which one call is given up (and tried again, while `attempts` lasts); None for 120,
+            and one more for each 20 prompt tokens where the model runs on this machine.
         attempts: how often one call is tried at most when it fails for a reason that may pass.
         deadline: seconds for the whole run, from the moment its `Engine` is made; calls in flight are then cancelled.
         max_calls: the most requests that may be sent, repeated ones included.
@@ -28,7 +29,7 @@ class Limits:
     """
 
     concurrency: int | None = None
-    call_timeout: float = 120.0
+    call_timeout: float | None = None
     attempts: int = 3
     deadline: float | None = None
     max_calls: int | None = None

@@ -22,6 +22,9 @@ class ChatModel(Protocol):
     `identity` says what exactly answers (a file's hash, an endpoint and a model name), for settings fingerprints.
     `parallel` is how many calls the back end can usefully run at once (the engine starts there and adapts).
     `counts_exactly` tells whether `count_tokens` and `count_prompt` come from the model's own tokenizer.
+
+    A model may also have `parameters` (billions of them, where known) and `local` (True when it runs on this machine,
+    where reading a long prompt may take minutes).
     """
 
     name: str

@@ -56,6 +56,7 @@ class EmbeddedModel:
         self._identity = identity
         self.window = window
         self.parallel = slots
+        self.local = True
         self.counts_exactly = True
         self.prompt_cache_mib = prompt_cache
         self.parameters = parameters or None

@@ -107,7 +107,7 @@ class OpenAICompatible:
         self._schemas_work = False
         address = urlsplit(self.base_url)
         self._root = f"{address.scheme}://{address.netloc}{address.path.removesuffix('/v1')}"
-        self._loopback = _is_loopback(address.hostname)
+        self.local = _is_loopback(address.hostname)
 
     async def prepare(self) -> None:
         """Ask the server once for its kind, window, slots and tokenizer. Cheap when already done.
@@ -220,8 +220,8 @@ class OpenAICompatible:
         )
         # A proxy from the environment must not stand between us and a server on this machine.
         http_client = openai.DefaultAsyncHttpxClient(
-            trust_env=not self._loopback,
-            verify=not (self._loopback and self.base_url.startswith("http://")),  # else 0.1 s for certificates
+            trust_env=not self.local,
+            verify=not (self.local and self.base_url.startswith("http://")),  # else 0.1 s for certificates
             limits=limits,  # type: ignore[arg-type, unused-ignore]
             timeout=self._timeout,
         )

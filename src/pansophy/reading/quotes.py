@@ -38,9 +38,13 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
     Returns:
         `(start, end)` in characters of `text`, or None if the quote isn't there or is too short to mean anything.
     """
-    wanted, _ = _plain(quote.strip().strip("\"'“”‘’….,;: "))
-    if _weight(wanted) < SHORTEST_QUOTE:
+    quote = quote.strip().strip("\"'“”‘’….,;: ")
+    if _weight(quote) < SHORTEST_QUOTE:
         return None
+    found = _find(quote, text)  # nearly every quote stands there as it is, and folding a text takes far longer
+    if found >= 0:
+        return found, found + len(quote)
+    wanted, _ = _plain(quote)
     plain, offsets = _plain(text)
     found = _find(wanted, plain)
     if found >= 0:
