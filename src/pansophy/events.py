@@ -112,7 +112,10 @@ class ReasoningStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasoningTried(Event):
-    """The reasoning agent answered or refused. `cited` are the chunk numbers that it names as its grounds."""
+    """The reasoning agent answered or refused. `cited` are the chunk numbers that it names as its grounds.
+
+    `certainty` (0..1) is the probability of the answer's least probable token, where it was asked for and is known.
+    """
 
     kind: ClassVar[str] = "reasoning_tried"
     round: int
@@ -122,6 +125,7 @@ class ReasoningTried(Event):
     answer: str
     cited: tuple[int, ...]
     usage: Usage
+    certainty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

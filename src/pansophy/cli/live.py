@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pansophy.cli.progress import FAILED, WAITING, Progress, Rung, Try
-from pansophy.cli.wording import clock, counted, one_line, short_count
+from pansophy.cli.wording import clock, counted, one_line, short_count, try_said
 from pansophy.events import ChunkFailed, ChunkRead, Event, NoteWritten, ReasoningTried, Warned
 
 MAX_GRID_ROWS = 10
@@ -252,7 +252,7 @@ def message_of(event: Event) -> Text | None:
         case ChunkFailed():
             return Text(f"[round {event.round}, chunk {event.chunk}] failed: {one_line(event.error)}", style="red")
         case ReasoningTried():
-            said = one_line(event.answer) if event.answered else "not answerable from these"
+            said = one_line(try_said(event))
             return Text.assemble((f"[round {event.round}, try {event.attempt}] ", "dim"), (said, "bold"))
         case NoteWritten():
             return Text.assemble((f"[note {event.step} of {event.of}] ", "dim"), one_line(event.text))

@@ -160,7 +160,7 @@ def _standing(info: RunInfo) -> str:
 
 def _lines(run: Run, best: int | None) -> Iterator[str]:
     from pansophy.cli.answer_view import summary_of
-    from pansophy.cli.wording import clock, one_line, printable
+    from pansophy.cli.wording import clock, one_line, printable, try_said
     from pansophy.runs.summary import summarise
 
     info, answer = run.info, run.answer()
@@ -182,7 +182,7 @@ def _lines(run: Run, best: int | None) -> Iterator[str]:
             yield f"  {finding.rating:5.1f}  {one_line(finding.statement)}  ({place})"
     for number, attempt in enumerate(summary.tries, start=1):
         if best is None or number > len(summary.tries) - best:
-            said = one_line(attempt.answer) if attempt.answered else "not enough to answer"
+            said = one_line(try_said(attempt))
             yield f"  try {number}, round {attempt.round}{', forced' if attempt.forced else ''}: {said}"
     yield ""
     if answer is None or info.status != "finished":

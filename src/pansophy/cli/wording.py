@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pansophy.events import ReasoningTried
+
 ENDLESS = 1_000_000
 """The width of a console in which nothing is wrapped: for what is no terminal."""
 
@@ -39,3 +41,11 @@ def clock(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """ "1 call", "2 calls", "1,200 calls"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def try_said(event: ReasoningTried) -> str:
+    """What the reasoning agent said in one try: its answer, an unsure one with how sure it was, or a refusal."""
+    sure = "" if event.certainty is None else f" ({event.certainty:.0%} sure)"
+    if event.answered:
+        return event.answer + sure
+    return f"perhaps {event.answer}{sure}" if event.answer and sure else "not answerable from these"

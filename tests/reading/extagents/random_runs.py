@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tests.reading.scripted import Prompt, answered, findings_of, is_seek, judged, nothing, refused, seen
+from tests.reading.scripted import Prompt, answered, findings_of, is_seek, judged, nothing, refused, seen, weighed
 
 from pansophy import Corpus, ScriptedModel
 from pansophy.errors import RequestRefused, RunFailed
@@ -58,6 +58,7 @@ class Script:
         settings: dict[str, Any] = {
             "order": "rank",
             "findings": chance.choice(("statements", "extracts")),
+            "verdict": chance.choice(("stated", "measured")),
             "rounds": chance.randint(1, 3),
             "lookahead": chance.randint(1, 3),
             "requery": chance.random() < 0.5,
@@ -83,6 +84,8 @@ class Script:
         if not is_seek(prompt):
             text = f"answer {chance.randint(1, 3)}"
             cited = range(1, chance.randint(1, len(findings_of(prompt))) + 1)
+            if self.settings["verdict"] == "measured" and chance.random() < 0.9:
+                return weighed(text, 0.6 * chance.random() + 0.4 * (chance.random() < self.answering), *cited)
             return (
                 answered(text, *cited)
                 if chance.random() < self.answering

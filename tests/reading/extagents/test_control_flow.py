@@ -21,6 +21,7 @@ from tests.reading.scripted import (
     seeks,
     seen,
     tries,
+    weighed,
 )
 
 from pansophy import Corpus
@@ -97,6 +98,61 @@ async def test_a_round_that_changes_nothing_is_the_last_one():
     answer = await read(model, houses(3), rounds=5, **PAPER)
     assert (answer.verdict, answer.rounds) == (Verdict.FORCED, 2)
     assert len(seeks(model)) == 6
+
+
+# --- an agent that says yes to anything ------------------------------------------------------------------------------
+
+MEASURED = {"verdict": "measured", "least_certainty": 0.6, "rounds": 1, "schedule": (1, 3, "all"), **PAPER}
+
+
+def guesses(*certainties: float):
+    """A reasoning agent that answers with the number of findings it sees; so certain in its first try, its second, …"""
+    left = iter(certainties)
+    return lambda prompt: weighed(f"seen {len(findings_of(prompt))}", next(left), 1)
+
+
+@KINDS
+@pytest.mark.parametrize("order", ["rank", "document"])
+@pytest.mark.parametrize(
+    ("certainties", "text", "verdict"),
+    [
+        ((0.7,), "seen 1", Verdict.ANSWERED),
+        ((0.5, 0.6), "seen 3", Verdict.ANSWERED),
+        ((0.5, 0.3, 0.9), "seen 6", Verdict.ANSWERED),
+        ((0.5, 0.3, 0.4), "seen 1", Verdict.FORCED),
+        ((0.2, 0.3, 0.3), "seen 6", Verdict.FORCED),
+    ],
+)
+async def test_an_answer_counts_when_it_is_certain_and_else_the_most_certain_one_does(
+    findings, order, certainties, text, verdict
+):
+    model = agents(seek_as(findings), guesses(*certainties))
+    answer = await read(model, houses(6), findings=findings, order=order, **MEASURED)
+    assert (answer.text, answer.verdict) == (text, verdict)
+    assert [e.certainty for e in answer.trace if isinstance(e, ReasoningTried)] == pytest.approx(list(certainties))
+    shown = {item.document for item in answer.evidence}
+    assert len(shown) == int(text.split()[1])  # the evidence is that of the try that counts
+    check_evidence(answer, houses(6))
+
+
+async def test_where_nothing_new_is_found_the_most_certain_answer_counts_without_another_call():
+    model = agents(reason=guesses(0.1, 0.5, 0.2))
+    answer = await read(model, houses(2), **MEASURED | {"rounds": 5, "schedule": (1, "all")})
+    assert (answer.text, answer.verdict, answer.rounds) == ("seen 2", Verdict.FORCED, 2)
+    assert len(tries(model)) == 3
+
+
+async def test_without_probabilities_the_agent_is_taken_at_its_word():
+    model = agents(reason=lambda prompt: answered("lamp 1", 1) if len(findings_of(prompt)) > 1 else refused("a guess"))
+    answer = await read(model, houses(4), **MEASURED)
+    assert (answer.text, answer.verdict) == ("lamp 1", Verdict.ANSWERED)
+    assert {event.certainty for event in answer.trace if isinstance(event, ReasoningTried)} == {None}
+
+
+@pytest.mark.parametrize("setting", [{"verdict": "sure"}, {"least_certainty": 1.5}, {"least_certainty": -0.1}])
+def test_settings_of_the_verdict_are_checked(setting):
+    with pytest.raises(UsageError, match=next(iter(setting))):
+        ExtAgentsSettings(**setting)
 
 
 # --- two hops ---------------------------------------------------------------------------------------------------------

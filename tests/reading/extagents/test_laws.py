@@ -187,9 +187,7 @@ def test_the_partition_into_pages_is_the_same_for_every_question(questions, seed
 def test_the_next_try_begins_with_the_findings_of_the_try_before(rows, language):
     shown = [_message(chunk, text=text, rating=rating) for chunk, rating, text in rows]
     for size in range(1, len(shown)):
-        less, more = (
-            reason_prompt(shown[:n], "question?", language, forced=False, total=100) for n in (size, size + 1)
-        )
+        less, more = (reason_prompt(shown[:n], "question?", language, ask="judge", total=100) for n in (size, size + 1))
         assert less[0] == more[0]
         assert more[1].content.startswith(less[1].content.partition("\n</findings>")[0] + "\n\n[")
 
@@ -260,4 +258,4 @@ async def test_the_span_of_a_sentence_that_ends_another_one_is_its_own():
 def test_is_seek_tells_the_prompts_apart():
     page = pages_by_rank(houses(1), "lamp", 20, 1)[0]
     assert is_seek(seek_prompt(page, "q", (), "en", judge=False))
-    assert not is_seek(reason_prompt([_message()], "q", "en", forced=False, total=1))
+    assert not is_seek(reason_prompt([_message()], "q", "en", ask="judge", total=1))

@@ -65,6 +65,7 @@ class Plan:
     settings: ExtAgentsSettings
     rank: bool
     extracts: bool
+    measured: bool
     language: Language
     chunk_tokens: int
     rounds: int
@@ -108,6 +109,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             settings=settings,
             rank=rank,
             extracts=extracts,
+            measured=settings.verdict == "measured" or (settings.verdict == "auto" and _is_small(self.model)),
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
             schedule=settings.schedule or (FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS),
@@ -136,7 +138,9 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         to_read = needed + size, f"a chunk of {size} tokens"
         finding = min(size, self.settings.extract_tokens) if plan.extracts else self.settings.seek_tokens
         blank = Message(0, 1, 0.0, "", "", "", Span("", 0, 0), 0, "")
-        prompt = reason_prompt([blank], session.question, plan.language, forced=False, total=1)
+        prompt = reason_prompt(
+            [blank], session.question, plan.language, ask="weigh" if plan.measured else "judge", total=1
+        )
         needed = await self.model.count_prompt(prompt) + self.settings.answer_tokens + finding
         to_reason = needed, f"a finding of {finding} tokens"
         _check_window(self.seeker_model, *(max(to_read, to_reason) if self.seeker_model is self.model else to_read))
@@ -225,6 +229,7 @@ class _Reading:
             plan.language,
             text_order=not plan.rank,
             extracts=plan.extracts,
+            least_certainty=settings.least_certainty if plan.measured else None,
             reply_tokens=settings.answer_tokens,
             total=self.pages.total,
         )
@@ -250,8 +255,7 @@ class _Reading:
                 return self.session.answer("", Verdict.NOTHING_FOUND, rounds=round_)
             settled = before == {number: message.gist for number, message in self.messages.items()}
             if settled and settings.stop_when_settled:
-                done = await self.reasoner.attempt(self._ranked(), round_, forced=True)
-                return self._result(done, round_)
+                return self._result(await self._concluded(round_), round_)
             round_ += 1
 
     async def _round(self, round_: int, known: Sequence[Message], *, last: bool) -> Try | None:
@@ -284,6 +288,12 @@ class _Reading:
         finally:
             await readers.cancel()
         return None
+
+    async def _concluded(self, round_: int) -> Try:
+        """The last word where nothing new is to be had."""
+        if self.plan.measured:  # it has answered already
+            return self.reasoner.best()
+        return await self.reasoner.attempt(self._ranked(), round_, forced=True)
 
     def _sizes(self, steps: Sequence[Any]) -> list[int]:
         available = len(self.pages) if self.plan.rank else len(self.messages)

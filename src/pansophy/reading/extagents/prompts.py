@@ -87,6 +87,22 @@ short phrase; as long as it must be if the question asks for an explanation;
 "findings"：答案所依据的内容的编号。""",
 }
 
+_WEIGHED: dict[Language, str] = {
+    "en": """{order}Question: {question}
+
+Give the best answer that the findings above allow, even if you are not sure. Reply with a JSON object:
+"answer": the answer in the language of the question, as short as it can be: a name, a date, a number, yes or no, or a \
+short phrase; as long as it must be if the question asks for an explanation;
+"findings": the numbers of the findings that the answer rests on;
+"answerable": true if these findings say so, false if the answer is a guess.""",
+    "zh": """{order}问题：{question}
+
+请根据上面的内容给出最好的答案，即使没有把握。请用一个 JSON 对象回复：
+"answer"：用问题的语言回答，尽量简短：一个名称、日期、数字、是或否，或一个短语；如果问题要求解释，则按需要的长度回答；
+"findings"：答案所依据的内容的编号；
+"answerable"：这些内容确实说明了答案则为 true，只是猜测则为 false。""",
+}
+
 _ORDER: dict[Language, str] = {
     "en": "In the order of the text these findings stand: {numbers}.\n\n",
     "zh": "这些内容在原文中的先后顺序：{numbers}。\n\n",
@@ -122,8 +138,14 @@ def seek_prompt(
     return [ChatMessage("system", SEEKER), ChatMessage("user", f"{page_text(page)}\n\n{found}{ask}")]
 
 
+Ask = Literal["judge", "force", "weigh"]
+"""How the reasoning agent is asked: to decide first whether it can answer; to answer without a way out; to answer and
+then say whether that was a guess."""
+_ASKS: dict[Ask, dict[Language, str]] = {"judge": _REASON, "force": _FORCED, "weigh": _WEIGHED}
+
+
 def reason_prompt(
-    shown: Sequence[Message], question: str, language: Language, *, forced: bool, total: int
+    shown: Sequence[Message], question: str, language: Language, *, ask: Ask, total: int
 ) -> list[ChatMessage]:
     """a_r(q, M_r): the messages in the order given and numbered from 1, then the question.
 
@@ -134,9 +156,9 @@ def reason_prompt(
         for number, message in enumerate(shown, 1)
     ]
     order = _order_line(shown, language)
-    ask = (_FORCED if forced else _REASON)[language].format(order=order, question=question)
+    asked = _ASKS[ask][language].format(order=order, question=question)
     body = "\n\n".join(lines)
-    return [ChatMessage("system", REASONER), ChatMessage("user", f"<findings>\n{body}\n</findings>\n\n{ask}")]
+    return [ChatMessage("system", REASONER), ChatMessage("user", f"<findings>\n{body}\n</findings>\n\n{asked}")]
 
 
 def _order_line(shown: Sequence[Message], language: Language) -> str:

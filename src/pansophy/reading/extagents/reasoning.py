@@ -1,9 +1,16 @@
-"""The reasoning agent: is given ranked messages, more of them try after try, until it can answer (section 2.3)."""
+"""The reasoning agent: is given ranked messages, more of them try after try, until it can answer (section 2.3).
+
+A large model says whether it can answer. A small one says yes to anything; what it is worth shows in the probabilities
+of its answer's tokens. So it is asked for an answer in every try, is believed when it is certain enough, and when no
+try is, the most certain one counts.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -13,9 +20,9 @@ from pansophy.errors import ContextOverflow
 from pansophy.events import ReasoningStarted, ReasoningTried
 from pansophy.models import ChatModel
 from pansophy.reading.extagents.messages import Message, in_text_order, largest_fitting, supporting_sentence
-from pansophy.reading.extagents.prompts import Language, reason_prompt
+from pansophy.reading.extagents.prompts import Ask, Language, reason_prompt
 from pansophy.reading.strategy import Session
-from pansophy.types import Evidence, Span
+from pansophy.types import Evidence, Span, TokenLogprob
 
 FULL_SUPPORT = 0.99
 MOST_NAMED = 4
@@ -37,8 +44,23 @@ class ReasonReply(BaseModel):
     findings: list[int] = Field(default_factory=list)
 
 
-def _schema(forced: bool, *, most_findings: int | None) -> dict[str, Any]:
-    schema = schema_of(ForcedReply if forced else ReasonReply)
+class WeighedReply(BaseModel):
+    """An answer, and then whether the findings say it. The answer comes first: it is what is weighed."""
+
+    answer: str = ""
+    findings: list[int] = Field(default_factory=list)
+    answerable: bool = True
+
+
+_REPLIES: dict[Ask, type[ForcedReply | ReasonReply | WeighedReply]] = {
+    "judge": ReasonReply,
+    "force": ForcedReply,
+    "weigh": WeighedReply,
+}
+
+
+def _schema(reply: type[BaseModel], *, most_findings: int | None) -> dict[str, Any]:
+    schema = schema_of(reply)
     if most_findings is None:
         return schema
     properties = schema["properties"]
@@ -48,14 +70,18 @@ def _schema(forced: bool, *, most_findings: int | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What came of one try: `answered` is the verdict; `answer` may be a guess where it is False. With `forced` the
-    agent had no way out."""
+    """What came of one try.
+
+    `answered` is the verdict; `answer` may be a guess where it is False. With `forced` the agent had no way out.
+    `certainty` is the probability of the answer's least probable token, where it was asked for and is known.
+    """
 
     answered: bool
     forced: bool
     answer: str
     shown: tuple[Message, ...]
     cited: frozenset[int]
+    certainty: float | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +91,7 @@ class ReasoningAgent:
     Args:
         text_order: messages are shown in the order of the text (a story), not in that of their choice.
         extracts: messages are chunks' own words, so that an answer can be checked against them.
+        least_certainty: the certainty at which an answer is believed; None to go by what the agent says.
         total: how many chunks the text has.
     """
 
@@ -73,39 +100,49 @@ class ReasoningAgent:
     language: Language
     text_order: bool
     extracts: bool
+    least_certainty: float | None
     reply_tokens: int
     total: int
     tries: int = 0
+    weighed: list[Try] = field(default_factory=list)
 
     async def attempt(self, chosen: Sequence[Message], round_: int, *, forced: bool) -> Try:
         """One try with the messages `chosen`, best first. The last ones are left out if they don't fit the window.
+
+        Returns:
+            What came of it. A forced try of an agent whose certainty is measured gives way to an earlier, more certain
+            one.
 
         Raises:
             ModelError: the call failed.
             BudgetExceeded: a limit is reached.
         """
-        shown = await self._fitting(chosen, forced)
+        ask: Ask = "weigh" if self.least_certainty is not None else "force" if forced else "judge"
+        shown = await self._fitting(chosen, ask)
         self.tries += 1
         self.session.emit(
             ReasoningStarted(
                 round=round_, attempt=self.tries, shown=tuple(message.chunk for message in shown), forced=forced
             )
         )
-        prompt = reason_prompt(shown, self.session.question, self.language, forced=forced, total=self.total)
-        kind: type[ForcedReply | ReasonReply] = ForcedReply if forced else ReasonReply
+        prompt = reason_prompt(shown, self.session.question, self.language, ask=ask, total=self.total)
+        kind = _REPLIES[ask]
         reply, completion = await complete_as(
             self.session.engine,
             self.model,
             prompt,
             kind,
             max_tokens=self.reply_tokens,
-            schema=_schema(forced, most_findings=MOST_NAMED if self.extracts else None),
+            logprobs=ask == "weigh",
+            schema=_schema(kind, most_findings=MOST_NAMED if self.extracts else None),
         )
         if reply is None:
             self.session.warn(f"{self.model.name} did not follow the form of the reasoning agent's reply")
             reply = ForcedReply(answer=completion.text.strip()) if forced else ReasonReply(answerable=False)
         answer = reply.answer.strip()
-        answered = bool(answer) and (forced or (isinstance(reply, ReasonReply) and reply.answerable))
+        certainty = certainty_of(completion.logprobs) if ask == "weigh" else None
+        believed = self._believed(reply, certainty)
+        answered = bool(answer) and (forced or believed)
         cited = self._cited(reply, shown, answer)
         self.session.emit(
             ReasoningTried(
@@ -114,18 +151,34 @@ class ReasoningAgent:
                 answered=answered,
                 forced=forced,
                 answer=answer,
+                certainty=certainty,
                 cited=tuple(sorted(cited)) if answered else (),
                 usage=completion.usage,
             )
         )
-        return Try(answered, forced, answer, tuple(shown), frozenset(cited))
+        done = Try(answered, forced, answer, tuple(shown), frozenset(cited), certainty)
+        if ask != "weigh":
+            return done
+        self.weighed.append(replace(done, forced=not believed))
+        return self.best() if forced else done
 
-    async def _fitting(self, chosen: Sequence[Message], forced: bool) -> list[Message]:
+    def _believed(self, reply: ForcedReply | ReasonReply | WeighedReply, certainty: float | None) -> bool:
+        if certainty is not None and self.least_certainty is not None:
+            return certainty >= self.least_certainty
+        return not isinstance(reply, ForcedReply) and reply.answerable
+
+    def best(self) -> Try:
+        """The most certain of the tries that were weighed, as a verdict; the last one where certainty isn't known."""
+        found = [(done.certainty or 0.0, number, done) for number, done in enumerate(self.weighed) if done.answer]
+        best = max(found)[2] if found else self.weighed[-1]
+        return replace(best, answered=bool(best.answer))
+
+    async def _fitting(self, chosen: Sequence[Message], ask: Ask) -> list[Message]:
         room = self.model.window - self.reply_tokens
 
         async def fits(count: int) -> bool:
             prompt = reason_prompt(
-                self._ordered(chosen[:count]), self.session.question, self.language, forced=forced, total=self.total
+                self._ordered(chosen[:count]), self.session.question, self.language, ask=ask, total=self.total
             )
             return await self.model.count_prompt(prompt) <= room
 
@@ -140,7 +193,9 @@ class ReasoningAgent:
     def _ordered(self, messages: Sequence[Message]) -> list[Message]:
         return in_text_order(messages) if self.text_order else list(messages)
 
-    def _cited(self, reply: ForcedReply | ReasonReply, shown: Sequence[Message], answer: str) -> set[int]:
+    def _cited(
+        self, reply: ForcedReply | ReasonReply | WeighedReply, shown: Sequence[Message], answer: str
+    ) -> set[int]:
         """Chunk numbers that the answer rests on: those that the agent names and that exist.
 
         Extracts can be checked: those named that don't hold the answer give way to those that do.
@@ -158,6 +213,29 @@ class ReasoningAgent:
             best = max(shown, key=lambda m: support[m.chunk])  # max keeps the first of equals: the best ranked
             holding = [best.chunk] if support[best.chunk] > 0 else [m.chunk for m in named] or [best.chunk]
         return set(holding)
+
+
+_ANSWER = re.compile(r'"answer"\s*:\s*"((?:[^"\\]|\\.)*"?)')
+"""The value of a reply's "answer" with its closing mark, or as far as it goes."""
+
+
+def certainty_of(logprobs: Sequence[TokenLogprob] | None) -> float | None:
+    """The probability of the least probable token of a reply's "answer", its closing quotation mark included.
+
+    One doubtful word makes an answer doubtful, however sure the words around it are. None without log-probabilities
+    or without an answer among them.
+    """
+    text = "".join(token.token for token in logprobs or ())
+    answer = _ANSWER.search(text)
+    if answer is None:
+        return None
+    begins, ends = answer.span(1)
+    least, position = math.inf, 0
+    for token in logprobs or ():
+        if position < ends and position + len(token.token) > begins:
+            least = min(least, token.logprob)
+        position += len(token.token)
+    return math.exp(least) if math.isfinite(least) else None
 
 
 def evidence_of(

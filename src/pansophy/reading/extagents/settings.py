@@ -38,6 +38,10 @@ class ExtAgentsSettings:
         findings: "statements" (the seeking agent words what it found, quotes it and rates it) or "extracts" (it only
             judges the chunk, by the probability of its yes; the message is the chunk's own text); "auto" takes
             extracts for models below `SMALL_MODEL` billion parameters.
+        verdict: when the reasoning agent is believed: "stated" (it says that it can answer), or "measured" (it always
+            answers, and the probability of its answer decides); "auto" measures models below `SMALL_MODEL` billion
+            parameters, who say yes to anything.
+        least_certainty: with "measured", the probability of the answer's least probable token at which it is believed.
         extract_tokens: the most tokens of an extract.
         max_synchronised: the most messages shown to seeking agents; None for as many as fit the window (4 with
             extracts: a processor at hand prefills each of them once for every chunk).
@@ -59,6 +63,8 @@ class ExtAgentsSettings:
     lookahead: int = 1  # section 3: the order of retrieval
     requery: bool = True  # ours
     findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
+    verdict: Literal["auto", "stated", "measured"] = "auto"  # ours
+    least_certainty: float = 0.6  # ours
     extract_tokens: int = 250  # ours
     max_synchronised: int | None = None
     exclude_empty: bool = True  # "chunk exclusion"
@@ -81,6 +87,9 @@ class ExtAgentsSettings:
             raise UsageError(f"max_synchronised must be at least 0, not {self.max_synchronised}")
         _check_choice("order", self.order, ("auto", "rank", "document"))
         _check_choice("findings", self.findings, ("auto", "statements", "extracts"))
+        _check_choice("verdict", self.verdict, ("auto", "stated", "measured"))
+        if not 0 <= self.least_certainty <= 1:
+            raise UsageError(f"least_certainty must be between 0 and 1, not {self.least_certainty}")
         _check_choice("language", self.language, ("auto", "en", "zh"))
         if self.schedule is not None:
             _check_schedule("schedule", self.schedule)
