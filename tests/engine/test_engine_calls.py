@@ -169,6 +169,20 @@ def test_a_call_that_takes_too_long_is_cut_and_tried_again(new_engine):
     assert len(model.calls) == 2
 
 
+@pytest.mark.parametrize(("local", "seconds"), [(False, 120), (True, 120 + 6000 / 20)])
+def test_a_model_on_this_machine_has_time_to_read_a_long_prompt(new_engine, local, seconds):
+    model = ScriptedModel(lambda messages, schema: "late", latency=10_000)
+    model.local = local
+
+    async def main():
+        engine = new_engine(attempts=1)
+        with pytest.raises(CallTimedOut):
+            await engine.complete(model, [ChatMessage("user", "word " * 6000)], max_tokens=10)
+        return now() - 1000
+
+    assert run_virtually(main) == pytest.approx(seconds, abs=2)
+
+
 def test_when_the_deadline_passes_calls_in_flight_are_cancelled(new_engine):
     cancelled = []
 

@@ -420,6 +420,7 @@ async def test_a_text_can_not_leave_its_frame(findings):
     await read(model, corpus, "Which colour has the lamp?", findings=findings, rounds=2, stop_when_settled=False)
     for call in seeks(model):
         assert frames(text_of(call.messages), "text") == (1, 1)
+    assert frames(text_of(seeks(model)[-1].messages), "findings") == (1, 1)  # round 2: what others found has one too
     for call in tries(model):
         assert frames(text_of(call.messages), "findings") == (1, 1)
         assert len(findings_of(call.messages)) == 1
@@ -436,10 +437,10 @@ async def test_what_other_agents_found_can_not_pose_as_the_question():
 
 def test_the_form_asked_for_uses_only_what_every_schema_compiler_knows():
     from pansophy.engine.schemas import schema_of
-    from pansophy.reading.extagents.reasoning import ForcedReply, ReasonReply
+    from pansophy.reading.extagents.reasoning import ForcedReply, ReasonReply, WeighedReply
     from pansophy.reading.extagents.seeking import SeekReply
 
-    text = json.dumps([schema_of(reply) for reply in (SeekReply, ReasonReply, ForcedReply)])
+    text = json.dumps([schema_of(reply) for reply in (SeekReply, ReasonReply, ForcedReply, WeighedReply)])
     assert '"ge"' not in text
     assert '"le"' not in text
     assert schema_of(SeekReply)["required"] == ["relevant", "quote", "statement", "rating"]
