@@ -73,6 +73,7 @@ class Plan:
     max_chunks: int | None
     cap: int | None
     read_ahead: bool
+    reread: bool
 
 
 class ExtAgents(Strategy[ExtAgentsSettings]):
@@ -116,6 +117,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             rounds=settings.rounds or (2 if extracts else 5),
             max_chunks=settings.max_chunks or (_usual_chunks(extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
+            reread=not extracts if settings.reread is None else settings.reread,
             read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
         )
 
@@ -208,6 +210,7 @@ class _Reading:
     plan: Plan
     pages: Pages
     messages: dict[int, Message] = field(default_factory=dict)
+    was_read: set[int] = field(default_factory=set)
     seekers: SeekingAgents = field(init=False)
     reasoner: ReasoningAgent = field(init=False)
 
@@ -329,6 +332,7 @@ class _Reading:
 
     def keep(self, number: int, message: Message | None) -> None:
         """A message replaces the earlier one of its chunk; a chunk that now holds nothing new keeps its old one."""
+        self.was_read.add(number)
         if message is not None:
             self.messages[number] = message
 
@@ -386,6 +390,8 @@ class _Readers:
         pending: set[asyncio.Task[None]] = set()
         try:
             for number, page in self._reading.pages.numbered():
+                if number in self._reading.was_read and not self._reading.plan.reread:
+                    continue
                 if len(pending) >= most:
                     done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:

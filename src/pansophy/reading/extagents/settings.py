@@ -35,6 +35,8 @@ class ExtAgentsSettings:
             1 is the paper's order by retrieval alone (more did not help, see docs/experiments.md).
         requery: in rank order, rounds after the first search again with what was found, so that a second hop that
             shares no word with the question is reached.
+        reread: in later rounds every chunk is read again, with what others found; None does so, except with extracts,
+            whose words would hardly change: then later rounds read only what the new search found.
         findings: "statements" (the seeking agent words what it found, quotes it and rates it) or "extracts" (it only
             judges the chunk, by the probability of its yes; the message is the chunk's own text); "auto" takes
             extracts for models below `SMALL_MODEL` billion parameters.
@@ -62,6 +64,7 @@ class ExtAgentsSettings:
     read_ahead: bool | None = None
     lookahead: int = 1  # section 3: the order of retrieval
     requery: bool = True  # ours
+    reread: bool | None = None  # ours
     findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
     verdict: Literal["auto", "stated", "measured"] = "auto"  # ours
     least_certainty: float = 0.6  # ours
