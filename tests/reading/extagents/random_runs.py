@@ -62,6 +62,7 @@ class Script:
             "rounds": chance.randint(1, 3),
             "lookahead": chance.randint(1, 3),
             "requery": chance.random() < 0.5,
+            "reread": chance.choice((None, True, False)),
             "chunk_tokens": 60,
             "max_chunks": chance.choice((16, 4, 50)),  # the same for both: without it, exhaustive reading has no bound
             "stop_when_settled": chance.random() < 0.7,

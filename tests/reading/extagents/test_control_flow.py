@@ -67,7 +67,15 @@ async def test_the_reasoning_agent_is_given_more_until_it_can_answer(findings, c
 async def test_one_that_always_refuses_is_asked_in_every_round_and_then_has_no_way_out(findings, order):
     model = agents(seek_as(findings), lambda prompt: refused("perhaps lamp 1"))
     answer = await read(
-        model, houses(6), findings=findings, order=order, rounds=3, schedule=STEPS, stop_when_settled=False, **PAPER
+        model,
+        houses(6),
+        findings=findings,
+        order=order,
+        rounds=3,
+        schedule=STEPS,
+        stop_when_settled=False,
+        reread=True,
+        **PAPER,
     )
     assert [len(findings_of(call.messages)) for call in tries(model)] == [1, 2, 4, 6, 6, 6]
     assert len(seeks(model)) == 3 * 6
@@ -213,6 +221,19 @@ async def test_a_second_hop_that_shares_no_word_with_the_question_is_searched_fo
     assert "people" not in {event.document for event in without.trace if event.kind == "chunk_read"}
     found = await read(agents(seek_hop, reason_hop), corpus, question, requery=True, **options)
     assert found.text == "Senn"
+
+
+async def test_with_extracts_later_rounds_read_only_what_the_new_search_found():
+    texts = {f"hall-{n}": f"In the hall of house {n} hangs a lamp of brass from Senn." for n in range(8)}
+    corpus = Corpus.from_texts(texts)
+    model = agents(lambda prompt: judged(0.9))
+    options = {"order": "rank", "max_chunks": 4, "rounds": 3, "schedule": ("all",)}
+    answer = await read(model, corpus, "Which lamp hangs in the hall?", findings="extracts", **options)
+    reads = [event for event in answer.trace if event.kind == "chunk_read"]
+    assert [(event.round, event.chunk) for event in reads] == [(1, 0), (1, 1), (1, 2), (1, 3), (2, 4), (3, 5)]
+    assert len({event.document for event in reads}) == 6
+    assert max(len(findings_of(call.messages)) for call in tries(model)) == 6
+    assert after_chunk(seeks(model)[-1].messages).count("\n- ") == 4
 
 
 # --- which messages, in which order -----------------------------------------------------------------------------------

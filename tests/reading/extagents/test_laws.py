@@ -85,6 +85,7 @@ async def test_every_prompt_fits_and_seekers_are_shown_as_many_messages_as_fit(
         chunk_tokens=60,
         stop_when_settled=False,
         requery=False,
+        reread=True,
         max_synchronised=cap,
         seek_tokens=100,
         answer_tokens=100,
@@ -160,7 +161,7 @@ async def test_prompts_over_one_chunk_begin_alike_in_all_rounds_and_for_all_ques
 
         model = agents(seek)
         await read(model, corpus, question, findings=findings, order="rank", rounds=3, chunk_tokens=60,
-                   stop_when_settled=False, requery=False)  # fmt: skip
+                   stop_when_settled=False, requery=False, reread=True)  # fmt: skip
         for call in seeks(model):
             chunk, end, _ = text_of(call.messages).partition("\n</text>\n\n")
             assert end
