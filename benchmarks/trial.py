@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pansophy.corpus import Corpus
 from pansophy.evaluation.provenance import command, machine, now, versions
-from pansophy.models import open_model
+from pansophy.models import open_pair
 from pansophy.reading.ask import strategy_class
 
 HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ async def main() -> None:
     parser.add_argument("--set", default="validation", choices=["validation", "test"])
     parser.add_argument("--topics", default="python,books")
     parser.add_argument("--only", default="", help="comma-separated ids")
-    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--model", default="default")
     parser.add_argument("--seeker-model")
     parser.add_argument("--strategy", default="extagents")
     parser.add_argument("--settings", default="{}", help="JSON")
@@ -38,8 +38,7 @@ async def main() -> None:
     options = parser.parse_args()
     questions = json.loads((HERE / "data" / "trial_questions.json").read_text("utf-8"))[options.set]
     # one pair of models for all questions: they load once, and chunks that two questions share are read once
-    model = open_model(options.model)
-    seeker = open_model(options.seeker_model) if options.seeker_model else None
+    model, seeker = open_pair(options.model, options.seeker_model)
     reader = strategy_class(options.strategy)(model, seeker_model=seeker, settings=json.loads(options.settings))
     rows = []
     only = set(filter(None, options.only.split(",")))

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-import pansophy.models
 from pansophy.cli.bench import app
 from pansophy.errors import AuthenticationFailed, PansophyError, RunError, SourceError, UsageError
 from pansophy.models import ScriptedModel
@@ -58,7 +57,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ScriptedMo
             opened.append(ScriptedModel(reply, name=name, window=options.get("window") or 8192))
             return opened[-1]
 
-        monkeypatch.setattr(pansophy.models, "open_model", open_model)
+        monkeypatch.setattr("pansophy.models.opening.open_model", open_model)
         return opened
 
     return use

@@ -25,11 +25,12 @@ from pansophy import Corpus, ask
 from pansophy.engine import Limits
 from pansophy.errors import RequestRefused, RunError, RunFailed, UnknownModel, UsageError
 from pansophy.events import AnswerReady, Warned
-from pansophy.models import ScriptedModel
+from pansophy.models import ScriptedModel, open_pair
 from pansophy.reading.ask import aask, resume, strategy_class
 from pansophy.reading.extagents import ExtAgents
+from pansophy.reading.top_k import TopK
 from pansophy.runs import RunStore
-from pansophy.types import ChatMessage, Usage, Verdict
+from pansophy.types import Answer, ChatMessage, Usage, Verdict
 
 HOUSES = 8
 SETTINGS = {"chunk_tokens": 20, "order": "document", "rounds": 2}
@@ -379,3 +380,18 @@ async def test_an_answer_is_plain_json(texts):
     assert list(data)[:4] == ["question", "answer", "verdict", "evidence"]
     assert data["run_id"] == answer.run_id
     assert data["settings"]["strategy"] == "extagents"
+
+
+async def test_the_default_pair_reads_with_the_small_model_and_reasons_with_the_larger_one(monkeypatch, home):
+    """However the question is asked: in one call, by the strategy, or when a run is resumed."""
+    opened: list[tuple[str, str]] = []
+
+    class Looking(TopK):
+        async def run(self, question, corpus, **options):
+            opened.append((self.model.identity, self.seeker_model.identity))
+            return Answer(question, "seen", Verdict.ANSWERED)
+
+    monkeypatch.setattr("pansophy.reading.ask.strategy_class", lambda name: Looking)
+    await aask("Who?", corpus=Corpus.from_texts({"a": "Someone."}), store=False)
+    await Looking().run("Who?", None)
+    assert opened[0] == opened[1] == tuple(model.identity for model in open_pair())

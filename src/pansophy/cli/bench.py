@@ -195,11 +195,10 @@ async def _measure(
     dataset: Dataset, names: list[str], choice: Choice, output: Path, *, limits: dict[str, int | None], **options: Any
 ) -> None:
     from pansophy.evaluation.bench import run_bench
-    from pansophy.models import open_model, prepare
+    from pansophy.models import open_pair, prepare
 
     _check_settings(names, choice)
-    model = open_model(choice.model, base_url=choice.base_url, window=choice.window)
-    seeker = open_model(choice.seeker_model, base_url=choice.base_url) if choice.seeker_model else model
+    model, seeker = open_pair(choice.model, choice.seeker_model, base_url=choice.base_url, window=choice.window)
     try:
         # Loading a model is no part of the first question's time.
         for one in {id(one): one for one in (model, seeker)}.values():

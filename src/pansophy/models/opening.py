@@ -57,6 +57,7 @@ def open_pair(
     *,
     base_url: str | None = None,
     window: int | None = None,
+    progress: Callable[[PullProgress], None] | None = None,
 ) -> tuple[ChatModel, ChatModel]:
     """The model that reasons and the model that reads chunks; the same one when only `model` is named.
 
@@ -65,6 +66,7 @@ def open_pair(
         seeker_model: as for `open_model`.
         base_url: the endpoint of models given by name.
         window: the context window of models given by name.
+        progress: called (from a thread) while a model file is pulled.
 
     Raises:
         UsageError: an endpoint is given, but not which of its models to use.
@@ -74,10 +76,10 @@ def open_pair(
         if base_url is not None:
             raise UsageError("say which of the endpoint's models to use (--model): `pansophy models list` shows them")
         seeker_model = seeker_model or "embedded"
-    reasoner = open_model(model, base_url=base_url, window=window)
+    reasoner = open_model(model, base_url=base_url, window=window, progress=progress)
     if seeker_model is None:
         return reasoner, reasoner
-    return reasoner, open_model(seeker_model, base_url=base_url, window=window)
+    return reasoner, open_model(seeker_model, base_url=base_url, window=window, progress=progress)
 
 
 def _local(name: str, window: int | None, progress: Callable[[PullProgress], None] | None) -> ChatModel | None:

@@ -13,7 +13,7 @@ from pansophy.corpus import AddProgress, Corpus
 from pansophy.engine import Limits
 from pansophy.errors import RunError, UsageError
 from pansophy.events import AnswerReady, Event, Warned
-from pansophy.models import ChatModel, PullProgress, open_model
+from pansophy.models import ChatModel, PullProgress, open_pair
 from pansophy.reading.strategy import Strategy
 from pansophy.runs import Run, RunStore, fingerprint_of
 from pansophy.runs.store import SETTLED
@@ -107,16 +107,9 @@ async def aask(
     """
     if not question.strip():
         raise UsageError("the question is empty: say what you want to know")
-    reader = strategy_class(strategy)(
-        open_model(model, base_url=base_url, window=window, progress=progress),
-        seeker_model=(
-            None
-            if seeker_model is None
-            else open_model(seeker_model, base_url=base_url, window=window, progress=progress)
-        ),
-        settings=settings,
-        limits=limits or Limits(),
-    )
+    kind = strategy_class(strategy)
+    reasoner, seeker = open_pair(model, seeker_model, base_url=base_url, window=window, progress=progress)
+    reader = kind(reasoner, seeker_model=seeker, settings=settings, limits=limits or Limits())
     try:
         texts, warnings = await asyncio.to_thread(_open_corpus, sources, corpus, allow_urls, progress)
         if opened is not None:
