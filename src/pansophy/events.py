@@ -35,7 +35,7 @@ class Event:
             fields["usage"] = Usage(**fields["usage"])
         if event_class is AnswerReady:
             fields["answer"] = Answer.from_dict(fields["answer"])
-        for name in ("shown", "cited"):
+        for name in ("shown", "cited", "steps"):
             if name in fields:
                 fields[name] = tuple(fields[name])
         return event_class(**fields)
@@ -43,7 +43,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """`chunks` is how many chunks the strategy may read, `order` is "rank" or "document"."""
+    """`chunks` is how many chunks the strategy may read, `order` is "rank" or "document".
+
+    `steps` says how many findings the tries of round 1 are going to be given, where that is known beforehand.
+    """
 
     kind: ClassVar[str] = "run_started"
     run_id: str | None
@@ -54,6 +57,7 @@ class RunStarted(Event):
     chunks: int
     order: str
     window: int
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ def started(chunks: int = 12, *, strategy: str = "extagents", order: str = "rank
         chunks=chunks,
         order=order,
         window=8192,
+        steps=(*(step for step in (1, 2, 4, 8) if step < chunks), chunks) if strategy == "extagents" else (),
     )
 
 

@@ -107,11 +107,11 @@ def test_the_ladder_shows_what_was_refused_what_runs_and_what_may_come() -> None
     assert "1 ✗   2 …   4 ·   8 ·   all ·" in rendered(progress)
 
 
-def test_the_ladder_promises_no_step_larger_than_the_chunks() -> None:
+def test_the_ladder_calls_the_step_with_every_chunk_all() -> None:
     assert [rung.label for rung in progress_of(started(3)).ladder()] == ["1", "2", "all"]
 
 
-def test_other_strategies_have_no_planned_ladder() -> None:
+def test_strategies_without_steps_have_no_planned_ladder() -> None:
     assert progress_of(started(12, strategy="top_k")).ladder() == []
 
 

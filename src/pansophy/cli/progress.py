@@ -24,9 +24,6 @@ from pansophy.types import Usage
 WAITING, FAILED = -2.0, -1.0
 """Marks in the grid for a chunk that was not read yet and for one that could not be read; a rating is 0..100."""
 
-LADDER = (1, 2, 4, 8)
-"""How many findings the first tries of ExtAgents are given; the last is given all."""
-
 
 class Try(StrEnum):
     """How one try of the reasoning agent stands."""
@@ -101,14 +98,12 @@ class Progress:
                 pass
 
     def ladder(self) -> list[Rung]:
-        """The tries of this round; in the first round of ExtAgents also those that may still come."""
-        if self.started is None or self.started.strategy != "extagents" or self.round > 1:
+        """The tries of this round; in the first round also those that may still come."""
+        if self.started is None or self.round > 1:
             return self.rungs
         tried = int(self.rungs[-1].label) if self.rungs else 0
-        planned = [str(size) for size in LADDER if tried < size < self.started.chunks]
-        if tried < self.started.chunks:
-            planned.append("all")
-        return self.rungs + [Rung(label, Try.PLANNED) for label in planned]
+        planned = [size for size in self.started.steps if size > tried]
+        return self.rungs + [Rung("all" if size == self.started.chunks else str(size), Try.PLANNED) for size in planned]
 
     def _chunk_read(self, event: ChunkRead) -> None:
         self.usage += event.usage

@@ -149,7 +149,7 @@ class Strategy(ABC, Generic[SettingsT]):
     async def _read(self, session: Session) -> Answer:
         """Answer `session.question` from `session.corpus` by calls through `session.engine`."""
 
-    def _begin(self, session: Session, *, chunks: int, order: str) -> None:
+    def _begin(self, session: Session, *, chunks: int, order: str, steps: Sequence[int] = ()) -> None:
         """Announce the run; the first event of every strategy."""
         session.emit(
             RunStarted(
@@ -161,6 +161,7 @@ class Strategy(ABC, Generic[SettingsT]):
                 chunks=chunks,
                 order=order,
                 window=min(self.model.window, self.seeker_model.window),
+                steps=tuple(steps),
             )
         )
 
