@@ -1,0 +1,18 @@
+"""BABILong: facts of a small world, in their order, hidden in a text of any length; ten reasoning tasks (qa1 to qa10).
+
+Kuratov, Bulatov, Anokhin, Rodkin, Sorokin, Sorokin and Burtsev, "BABILong: Testing the Limits of LLMs with Long Context
+Reasoning-in-a-Haystack", 2024, arXiv 2406.10149 (NeurIPS 2024, datasets and benchmarks), over the tasks of Weston et
+al. 2015, arXiv 1502.05698.
+
+`tasks.py` simulates the worlds, `solver.py` answers from the facts' sentences alone (it knows nothing of how they were
+made), `haystack.py` hides them in noise, `scoring.py` judges replies as the benchmark's own code does.
+"""
+
+from __future__ import annotations
+
+from pansophy.evaluation.babilong.haystack import Haystack, Noise, hide
+from pansophy.evaluation.babilong.scoring import compare_answers
+from pansophy.evaluation.babilong.solver import solve
+from pansophy.evaluation.babilong.tasks import LABELS, TASKS, Problem, generate
+
+__all__ = ["LABELS", "TASKS", "Haystack", "Noise", "Problem", "compare_answers", "generate", "hide", "solve"]
