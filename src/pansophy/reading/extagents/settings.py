@@ -20,12 +20,12 @@ class ExtAgentsSettings:
     Args:
         rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
         schedule: how many messages the reasoning agent is given in round 1, try after try; None for 1, 2, 4, 8, all,
-            or 5, 10, all with extracts (a small model is sure of itself too soon).
+            or 5, all with extracts (a small model is sure of itself too soon).
         later_schedule: the same for the rounds after.
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
             short document.
         chunk_tokens: tokens of a chunk; None for a size that suits the model.
-        max_chunks: the most chunks read; None for 32 in rank order (16 with extracts), and for all in document order or
+        max_chunks: the most chunks read; None for 32 in rank order (10 with extracts), and for all in document order or
             with `exhaustive`.
         exhaustive: read all chunks before the reasoning agent's first try. With the same `max_chunks` the answer is the
             same as without.
