@@ -86,7 +86,8 @@ class Script:
             text = f"answer {chance.randint(1, 3)}"
             cited = range(1, chance.randint(1, len(findings_of(prompt))) + 1)
             if self.settings["verdict"] == "measured" and chance.random() < 0.9:
-                return weighed(text, 0.6 * chance.random() + 0.4 * (chance.random() < self.answering), *cited)
+                certain = chance.random() < self.answering
+                return weighed(text, chance.uniform(0.6, 1.0) if certain else chance.uniform(0.01, 0.59), *cited)
             return (
                 answered(text, *cited)
                 if chance.random() < self.answering

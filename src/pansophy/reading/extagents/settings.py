@@ -31,8 +31,8 @@ class ExtAgentsSettings:
             same as without.
         read_ahead: read the next step's chunks while a reasoning try runs; None does so unless the model runs on
             this machine, where both would share its cores.
-        lookahead: in rank order, a step of k messages chooses them by rating among the first `lookahead * k` chunks.
-            1 is the paper's order by retrieval alone (more did not help, see docs/experiments.md).
+        lookahead: in rank order, a step of k messages chooses them among the first `lookahead * k` chunks, by the
+            search and the ratings together. 1 is the paper's order, by the search alone; None for 1 (2 with extracts).
         requery: in rank order, rounds after the first search again with what was found, so that a second hop that
             shares no word with the question is reached.
         reread: in later rounds every chunk is read again, with what others found; None does so, except with extracts,
@@ -62,7 +62,7 @@ class ExtAgentsSettings:
     max_chunks: int | None = None
     exhaustive: bool = False
     read_ahead: bool | None = None
-    lookahead: int = 1  # section 3: the order of retrieval
+    lookahead: int | None = None  # section 3: the order of retrieval, which is 1
     requery: bool = True  # ours
     reread: bool | None = None  # ours
     findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
