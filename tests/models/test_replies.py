@@ -40,6 +40,23 @@ def test_usage_timings_and_log_probabilities_of_a_stream():
     assert reply.logprobs[0].top == (("Lo", -1.5),)
 
 
+@pytest.mark.parametrize(
+    "alive", [":\n\n", ": still reading\n\n:\n\n", "\r\n:\r\n\r\n", "event: message\n", "retry: 100\n\n"]
+)
+def test_a_stream_may_begin_with_signs_of_life(alive):
+    """As llama.cpp's does when reading the prompt takes longer than half a minute."""
+    body = streamed(["one", "two"], usage=USAGE)
+    assert read(alive + body) == read(body)
+    assert read(body.replace("\n\n", f"\n\n{alive}")) == read(body)
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_separator_of_lines_inside_a_piece_stays_there(separator):
+    event = {"choices": [{"finish_reason": "stop", "delta": {"content": f"one{separator}two"}}]}
+    body = json.dumps(event, ensure_ascii=False)
+    assert read(f"data: {body}\n\ndata: [DONE]\n\n").text == f"one{separator}two"
+
+
 @given(st.integers(0, 10**6))
 def test_a_cut_stream_is_never_whole(at):
     body = streamed(["one", "two"]).split("data: [DONE]")[0].rsplit("data:", 2)[0]  # up to the finish reason

@@ -6,6 +6,7 @@ Knows nothing of connections: text in, `Reply` out.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,11 @@ class Reply:
     logprobs: tuple[TokenLogprob, ...] | None
 
 
+_STREAM = re.compile(r"\s*(?:data|event|error|id|retry)?:")
+"""How a stream of events begins. A comment (a line that begins with a colon) keeps the connection alive: llama.cpp
+sends one for every 30 s that it takes to read the prompt."""
+
+
 def read_reply(body: str, *, endpoint: str, model: str) -> Reply:
     """The completion in the body of a reply with status 200: a JSON object, or the events of a stream.
 
@@ -36,7 +42,7 @@ def read_reply(body: str, *, endpoint: str, model: str) -> Reply:
         ModelError: an error wrapped in the reply.
     """
     try:
-        data = _assembled(body) if body.lstrip().startswith("data:") else json.loads(body)
+        data = _assembled(body) if _STREAM.match(body) else json.loads(body)
     except ValueError:
         raise EndpointUnavailable(
             f"{endpoint} sent a reply that is not JSON or was cut: {describe_body(body, 200)}"
@@ -91,7 +97,7 @@ def _assembled(stream: str) -> dict[str, Any]:
 
 
 def _events(stream: str) -> Iterator[dict[str, Any]]:
-    for line in stream.splitlines():
+    for line in stream.split("\n"):  # not splitlines: it also parts JSON strings that hold a Unicode line separator
         name, _, value = line.partition(":")
         if name not in ("data", "error") or value.strip() == "[DONE]":
             continue
