@@ -214,6 +214,7 @@ class _Reading:
     pages: Pages
     messages: dict[int, Message] = field(default_factory=dict)
     was_read: set[int] = field(default_factory=set)
+    shown: list[Message] = field(default_factory=list)
     seekers: SeekingAgents = field(init=False)
     reasoner: ReasoningAgent = field(init=False)
 
@@ -269,7 +270,8 @@ class _Reading:
         settings = self.plan.settings
         readers = _Readers(self, round_, known)
         lazy = self.plan.rank and round_ == 1 and not settings.exhaustive
-        shown: list[Message] = []
+        # where messages stay as they were, a round goes on with what the round before has shown (prefix law)
+        shown = [] if self.plan.reread else self.shown
         try:
             if not lazy:
                 await readers.read_all()
@@ -281,7 +283,9 @@ class _Reading:
                     chosen = await self._choose(readers, size, shown, everything=True, lazy=lazy)
                 if not chosen or (len(chosen) == len(shown) and not (last and final)):
                     continue
-                shown = chosen
+                if len(chosen) == len(shown) and self.plan.measured:  # it has answered this already
+                    return self.reasoner.best()
+                shown = self.shown = chosen
                 if lazy and self.plan.read_ahead and not final:
                     readers.start(self._reach(sizes[index + 1]))
                 done = await self.reasoner.attempt(shown, round_, forced=last and final)
