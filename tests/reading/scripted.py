@@ -109,14 +109,12 @@ def judged(yes: float) -> Completion:
     return Completion(word, "stop", Usage(1, 10, 0, 1), (TokenLogprob(*chosen, top),))
 
 
-def weighed(text: str, certainty: float, *findings: int) -> Completion:
-    """A reasoning agent's reply whose answer has a token of probability `certainty`, and else certain ones."""
+def weighed(text: str, certainty: float) -> Completion:
+    """A reasoning agent's answer with a token of probability `certainty`, and else certain ones."""
     import math
 
-    reply = json.dumps({"answer": text, "findings": list(findings), "answerable": True}, ensure_ascii=False)
-    before, after = reply.split(text, 1)
-    tokens = [(before, -5.0), (text[:1], 0.0), (text[1:], math.log(certainty)), (after[:1], 0.0), (after[1:], -5.0)]
-    return Completion(reply, "stop", Usage(1, 10, 0, 1), tuple(TokenLogprob(*token) for token in tokens))
+    tokens = [(text[:1], 0.0), (text[1:], math.log(certainty))]
+    return Completion(text, "stop", Usage(1, 10, 0, 1), tuple(TokenLogprob(*token) for token in tokens))
 
 
 def lamp_seen(prompt: Prompt) -> str:

@@ -87,7 +87,7 @@ class Script:
             cited = range(1, chance.randint(1, len(findings_of(prompt))) + 1)
             if self.settings["verdict"] == "measured" and chance.random() < 0.9:
                 certain = chance.random() < self.answering
-                return weighed(text, chance.uniform(0.6, 1.0) if certain else chance.uniform(0.01, 0.59), *cited)
+                return weighed(text, chance.uniform(0.6, 1.0) if certain else chance.uniform(0.01, 0.59))
             return (
                 answered(text, *cited)
                 if chance.random() < self.answering

@@ -116,7 +116,7 @@ MEASURED = {"verdict": "measured", "least_certainty": 0.6, "rounds": 1, "schedul
 def guesses(*certainties: float):
     """A reasoning agent that answers with the number of findings it sees; so certain in its first try, its second, …"""
     left = iter(certainties)
-    return lambda prompt: weighed(f"seen {len(findings_of(prompt))}", next(left), 1)
+    return lambda prompt: weighed(f"seen {len(findings_of(prompt))}", next(left))
 
 
 @KINDS
@@ -150,10 +150,11 @@ async def test_where_nothing_new_is_found_the_most_certain_answer_counts_without
     assert len(tries(model)) == 3
 
 
-async def test_without_probabilities_the_agent_is_taken_at_its_word():
-    model = agents(reason=lambda prompt: answered("lamp 1", 1) if len(findings_of(prompt)) > 1 else refused("a guess"))
+async def test_without_probabilities_the_answer_from_all_findings_counts_and_the_user_is_told():
+    model = agents(reason=lambda prompt: f"seen {len(findings_of(prompt))}")
     answer = await read(model, houses(4), **MEASURED)
-    assert (answer.text, answer.verdict) == ("lamp 1", Verdict.ANSWERED)
+    assert (answer.text, answer.verdict) == ("seen 4", Verdict.FORCED)
+    assert any("gives no probabilities" in warning for warning in answer.warnings)
     assert {event.certainty for event in answer.trace if isinstance(event, ReasoningTried)} == {None}
 
 

@@ -438,10 +438,10 @@ async def test_what_other_agents_found_can_not_pose_as_the_question():
 
 def test_the_form_asked_for_uses_only_what_every_schema_compiler_knows():
     from pansophy.engine.schemas import schema_of
-    from pansophy.reading.extagents.reasoning import ForcedReply, ReasonReply, WeighedReply
+    from pansophy.reading.extagents.reasoning import ForcedReply, ReasonReply
     from pansophy.reading.extagents.seeking import SeekReply
 
-    text = json.dumps([schema_of(reply) for reply in (SeekReply, ReasonReply, ForcedReply, WeighedReply)])
+    text = json.dumps([schema_of(reply) for reply in (SeekReply, ReasonReply, ForcedReply)])
     assert '"ge"' not in text
     assert '"le"' not in text
     assert schema_of(SeekReply)["required"] == ["relevant", "quote", "statement", "rating"]

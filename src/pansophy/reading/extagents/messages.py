@@ -156,23 +156,25 @@ FEWEST_TERMS = 3
 def supporting_sentence(text: str, answer: str, question: str) -> tuple[tuple[int, int], float]:
     """The sentence of `text` that best supports `answer` to `question`, and how well (0..1).
 
-    Support is the share of the answer's terms that the sentence holds; among equals, that of the question's, then
-    whether it says anything by itself (a bare heading doesn't). An answer in so many words counts as full support.
+    Support is the share of the answer's terms that the sentence holds, 1 where it says the answer in so many words. Of
+    sentences with equal support, one that says it in so many words comes first, then the one that holds most of the
+    question's terms, then one that says anything by itself (a bare heading doesn't).
     """
     spans = sentences(text) or [(0, len(text))]
     answer_terms, question_terms = terms(answer), terms(question)
     wanted = answer.strip().strip(".。").casefold()
 
-    def support(span: tuple[int, int]) -> tuple[float, float]:
+    def support(span: tuple[int, int]) -> tuple[float, bool]:
         piece = text[span[0] : span[1]]
-        held = terms(piece)
-        share = len(held & answer_terms) / len(answer_terms) if answer_terms else 0.0
         if wanted and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", piece.casefold()):
-            share = 1.0
-        return share, len(held & question_terms) / len(question_terms) if question_terms else 0.0
+            return 1.0, True
+        return (len(terms(piece) & answer_terms) / len(answer_terms) if answer_terms else 0.0), False
 
     def rank(span: tuple[int, int]) -> tuple[float, bool, int]:
-        return sum(support(span)), len(terms(text[span[0] : span[1]])) >= FEWEST_TERMS, -span[0]
+        share, literal = support(span)
+        held = terms(text[span[0] : span[1]])
+        asked = len(held & question_terms) / len(question_terms) if question_terms else 0.0
+        return share + 0.5 * literal + asked, len(held) >= FEWEST_TERMS, -span[0]
 
     best = max(spans, key=rank)
     return widen(best, spans), support(best)[0]

@@ -88,19 +88,12 @@ short phrase; as long as it must be if the question asks for an explanation;
 }
 
 _WEIGHED: dict[Language, str] = {
-    "en": """{order}Question: {question}
-
-Give the best answer that the findings above allow, even if you are not sure. Reply with a JSON object:
-"answer": the answer in the language of the question, as short as it can be: a name, a date, a number, yes or no, or a \
-short phrase; as long as it must be if the question asks for an explanation;
-"findings": the numbers of the findings that the answer rests on;
-"answerable": true if these findings say so, false if the answer is a guess.""",
-    "zh": """{order}问题：{question}
-
-请根据上面的内容给出最好的答案，即使没有把握。请用一个 JSON 对象回复：
-"answer"：用问题的语言回答，尽量简短：一个名称、日期、数字、是或否，或一个短语；如果问题要求解释，则按需要的长度回答；
-"findings"：答案所依据的内容的编号；
-"answerable"：这些内容确实说明了答案则为 true，只是猜测则为 false。""",
+    "en": """{order}Answer the question from the findings above, in its language and in as few words as possible.
+Question: {question}
+Answer:""",
+    "zh": """{order}请根据上面的内容，使用问题的语言，用尽可能少的字回答问题。
+问题：{question}
+答案：""",
 }
 
 _ORDER: dict[Language, str] = {
@@ -139,8 +132,8 @@ def seek_prompt(
 
 
 Ask = Literal["judge", "force", "weigh"]
-"""How the reasoning agent is asked: to decide first whether it can answer; to answer without a way out; to answer and
-then say whether that was a guess."""
+"""How the reasoning agent is asked: to decide first whether it can answer; to answer without a way out; for an answer
+and nothing else, whose probability is then looked at."""
 _ASKS: dict[Ask, dict[Language, str]] = {"judge": _REASON, "force": _FORCED, "weigh": _WEIGHED}
 
 

@@ -1,14 +1,14 @@
 """The reasoning agent: is given ranked messages, more of them try after try, until it can answer (section 2.3).
 
 A large model says whether it can answer. A small one says yes to anything; what it is worth shows in the probabilities
-of its answer's tokens. So it is asked for an answer in every try, is believed when it is certain enough, and when no
-try is, the most certain one counts.
+of its answer's tokens. So it is asked for its answer alone in every try, is believed when it is certain enough, and
+when no try is, the most certain one counts. Its answer is plain text: the form of an object costs a small model time
+and, where the form and the words share tokens, the words (docs/experiments.md).
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +22,7 @@ from pansophy.models import ChatModel
 from pansophy.reading.extagents.messages import Message, in_text_order, largest_fitting, supporting_sentence
 from pansophy.reading.extagents.prompts import Ask, Language, reason_prompt
 from pansophy.reading.strategy import Session
-from pansophy.types import Evidence, Span, TokenLogprob
+from pansophy.types import ChatMessage, Evidence, Span, TokenLogprob, Usage
 
 FULL_SUPPORT = 0.99
 MOST_NAMED = 4
@@ -42,21 +42,6 @@ class ReasonReply(BaseModel):
     answerable: bool = True
     answer: str = ""
     findings: list[int] = Field(default_factory=list)
-
-
-class WeighedReply(BaseModel):
-    """An answer, and then whether the findings say it. The answer comes first: it is what is weighed."""
-
-    answer: str = ""
-    findings: list[int] = Field(default_factory=list)
-    answerable: bool = True
-
-
-_REPLIES: dict[Ask, type[ForcedReply | ReasonReply | WeighedReply]] = {
-    "judge": ReasonReply,
-    "force": ForcedReply,
-    "weigh": WeighedReply,
-}
 
 
 def _schema(reply: type[BaseModel], *, most_findings: int | None) -> dict[str, Any]:
@@ -82,6 +67,17 @@ class Try:
     shown: tuple[Message, ...]
     cited: frozenset[int]
     certainty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A reply, understood. `findings` are the numbers that it names, counted from 1."""
+
+    answer: str
+    believed: bool
+    certainty: float | None
+    findings: tuple[int, ...]
+    usage: Usage
 
 
 @dataclass(slots=True)
@@ -126,46 +122,55 @@ class ReasoningAgent:
             )
         )
         prompt = reason_prompt(shown, self.session.question, self.language, ask=ask, total=self.total)
-        kind = _REPLIES[ask]
-        reply, completion = await complete_as(
-            self.session.engine,
-            self.model,
-            prompt,
-            kind,
-            max_tokens=self.reply_tokens,
-            logprobs=ask == "weigh",
-            schema=_schema(kind, most_findings=MOST_NAMED if self.extracts else None),
-        )
-        if reply is None:
-            self.session.warn(f"{self.model.name} did not follow the form of the reasoning agent's reply")
-            reply = ForcedReply(answer=completion.text.strip()) if forced else ReasonReply(answerable=False)
-        answer = reply.answer.strip()
-        certainty = certainty_of(completion.logprobs) if ask == "weigh" else None
-        believed = self._believed(reply, certainty)
-        answered = bool(answer) and (forced or believed)
-        cited = self._cited(reply, shown, answer)
+        said = await (self._weighed(prompt) if ask == "weigh" else self._stated(prompt, forced=forced))
+        answered = bool(said.answer) and (forced or said.believed)
+        cited = self._cited(said, shown)
         self.session.emit(
             ReasoningTried(
                 round=round_,
                 attempt=self.tries,
                 answered=answered,
                 forced=forced,
-                answer=answer,
-                certainty=certainty,
+                answer=said.answer,
+                certainty=said.certainty,
                 cited=tuple(sorted(cited)) if answered else (),
-                usage=completion.usage,
+                usage=said.usage,
             )
         )
-        done = Try(answered, forced, answer, tuple(shown), frozenset(cited), certainty)
+        done = Try(answered, forced, said.answer, tuple(shown), frozenset(cited), said.certainty)
         if ask != "weigh":
             return done
-        self.weighed.append(replace(done, forced=not believed))
+        self.weighed.append(replace(done, forced=not said.believed))
         return self.best() if forced else done
 
-    def _believed(self, reply: ForcedReply | ReasonReply | WeighedReply, certainty: float | None) -> bool:
-        if certainty is not None and self.least_certainty is not None:
-            return certainty >= self.least_certainty
-        return not isinstance(reply, ForcedReply) and reply.answerable
+    async def _stated(self, prompt: list[ChatMessage], *, forced: bool) -> _Said:
+        """The agent says whether it can answer, and with which findings; `forced` leaves it no way out."""
+        kind: type[ForcedReply | ReasonReply] = ForcedReply if forced else ReasonReply
+        reply, completion = await complete_as(
+            self.session.engine,
+            self.model,
+            prompt,
+            kind,
+            max_tokens=self.reply_tokens,
+            schema=_schema(kind, most_findings=MOST_NAMED if self.extracts else None),
+        )
+        if reply is None:
+            self.session.warn(f"{self.model.name} did not follow the form of the reasoning agent's reply")
+            reply = ForcedReply(answer=completion.text.strip()) if forced else ReasonReply(answerable=False)
+        believed = isinstance(reply, ReasonReply) and reply.answerable
+        return _Said(reply.answer.strip(), believed, None, tuple(reply.findings), completion.usage)
+
+    async def _weighed(self, prompt: list[ChatMessage]) -> _Said:
+        """The agent answers, and the probability of its answer says whether it is believed."""
+        completion = await self.session.engine.complete(self.model, prompt, max_tokens=self.reply_tokens, logprobs=True)
+        certainty = certainty_of(completion.logprobs)
+        if certainty is None:
+            self.session.warn(
+                f"{self.model.name} gives no probabilities, so its answers can't be weighed (verdict='stated' goes by "
+                "what it says)"
+            )
+        believed = certainty is not None and self.least_certainty is not None and certainty >= self.least_certainty
+        return _Said(completion.text.strip(), believed, certainty, (), completion.usage)
 
     def best(self) -> Try:
         """The most certain of the tries that were weighed, as a verdict; the last one where certainty isn't known."""
@@ -193,18 +198,17 @@ class ReasoningAgent:
     def _ordered(self, messages: Sequence[Message]) -> list[Message]:
         return in_text_order(messages) if self.text_order else list(messages)
 
-    def _cited(
-        self, reply: ForcedReply | ReasonReply | WeighedReply, shown: Sequence[Message], answer: str
-    ) -> set[int]:
+    def _cited(self, said: _Said, shown: Sequence[Message]) -> set[int]:
         """Chunk numbers that the answer rests on: those that the agent names and that exist.
 
         Extracts can be checked: those named that don't hold the answer give way to those that do.
         """
-        invented = sorted({number for number in reply.findings if not 1 <= number <= len(shown)})
+        answer = said.answer
+        invented = sorted({number for number in said.findings if not 1 <= number <= len(shown)})
         if invented and answer:
             names = ", ".join(map(str, invented[:5]))
             self.session.warn(f"the reasoning agent named findings that don't exist ({names}): they were removed")
-        named = [shown[number - 1] for number in dict.fromkeys(reply.findings) if 1 <= number <= len(shown)]
+        named = [shown[number - 1] for number in dict.fromkeys(said.findings) if 1 <= number <= len(shown)]
         if not self.extracts or not answer:
             return {message.chunk for message in named}
         support = {m.chunk: supporting_sentence(m.text, answer, self.session.question)[1] for m in shown}
@@ -215,27 +219,13 @@ class ReasoningAgent:
         return set(holding)
 
 
-_ANSWER = re.compile(r'"answer"\s*:\s*"((?:[^"\\]|\\.)*"?)')
-"""The value of a reply's "answer" with its closing mark, or as far as it goes."""
-
-
 def certainty_of(logprobs: Sequence[TokenLogprob] | None) -> float | None:
-    """The probability of the least probable token of a reply's "answer", its closing quotation mark included.
+    """The probability of the least probable token of a reply that is an answer and nothing else.
 
-    One doubtful word makes an answer doubtful, however sure the words around it are. None without log-probabilities
-    or without an answer among them.
+    One doubtful word makes an answer doubtful, however sure the words around it are. None without log-probabilities.
     """
-    text = "".join(token.token for token in logprobs or ())
-    answer = _ANSWER.search(text)
-    if answer is None:
-        return None
-    begins, ends = answer.span(1)
-    least, position = math.inf, 0
-    for token in logprobs or ():
-        if position < ends and position + len(token.token) > begins:
-            least = min(least, token.logprob)
-        position += len(token.token)
-    return math.exp(least) if math.isfinite(least) else None
+    found = [token.logprob for token in logprobs or () if token.token.strip()]
+    return math.exp(min(found)) if found else None
 
 
 def evidence_of(

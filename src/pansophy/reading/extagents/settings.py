@@ -41,8 +41,8 @@ class ExtAgentsSettings:
             judges the chunk, by the probability of its yes; the message is the chunk's own text); "auto" takes
             extracts for models below `SMALL_MODEL` billion parameters.
         verdict: when the reasoning agent is believed: "stated" (it says that it can answer), or "measured" (it always
-            answers, and the probability of its answer decides); "auto" measures models below `SMALL_MODEL` billion
-            parameters, who say yes to anything.
+            answers, in plain text, and the probability of its answer decides); "auto" measures models below
+            `SMALL_MODEL` billion parameters, who say yes to anything.
         least_certainty: with "measured", the probability of the answer's least probable token at which it is believed.
         extract_tokens: the most tokens of an extract.
         max_synchronised: the most messages shown to seeking agents; None for as many as fit the window (4 with
@@ -67,7 +67,7 @@ class ExtAgentsSettings:
     reread: bool | None = None  # ours
     findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
     verdict: Literal["auto", "stated", "measured"] = "auto"  # ours
-    least_certainty: float = 0.6  # ours
+    least_certainty: float = 0.5  # ours: likelier than everything else together
     extract_tokens: int = 250  # ours
     max_synchronised: int | None = None
     exclude_empty: bool = True  # "chunk exclusion"
