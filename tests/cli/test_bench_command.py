@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.evaluation.test_babilong import is_fact
 from typer.testing import CliRunner, Result
 
 from pansophy.cli.bench import app
 from pansophy.errors import AuthenticationFailed, PansophyError, RunError, SourceError, UsageError
+from pansophy.evaluation.babilong import solve
 from pansophy.models import ScriptedModel
 from pansophy.types import ChatMessage
 
@@ -168,6 +170,38 @@ def test_a_wrong_key_ends_the_bench_with_its_error(data: Path, tmp_path: Path, s
     result = bench("hotpotqa", "--data", data, "-s", "top_k", "-o", tmp_path / "out", fails=AuthenticationFailed)
     assert "wrong key" in str(result.exception)
     assert not (tmp_path / "out" / "top_k.jsonl").exists()
+
+
+def test_babilong_is_made_asked_and_scored_task_by_task(tmp_path: Path, scripted: Any) -> None:
+    noise = tmp_path / "noise.txt"
+    noise.write_text(
+        " ".join(f"Nobody in the grey town looked up when rain {n} fell upon its roofs." for n in range(50))
+    )
+    told: list[str] = []
+
+    def follow(messages: Sequence[ChatMessage], schema: Any) -> Any:
+        """Whoever reads the whole text knows the answer."""
+        text, _, question = messages[-1].content.rpartition("Question: ")
+        question = question.partition("\n")[0].strip()
+        told.append(text)
+        facts = [fact for part in text.split(". ") if is_fact(fact := " ".join(part.split()).rstrip(".") + ".")]
+        return json.dumps({"answerable": True, "answer": solve(facts, question), "quote": facts[-1]})
+
+    scripted(follow)
+    out = tmp_path / "out"
+    options = ["--tasks", "qa1,qa4", "--length", "900", "--noise", noise, "-n", 2]
+    result = bench("babilong", *options, "-s", "direct", "-o", out)
+    assert "direct 1/4  score 1.00" in result.stderr
+    assert "| Strategy | qa1 | qa4 |" in result.stdout
+    assert len(set(told)) == 4
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["dataset"]["score"] == "babilong-compare_answers"
+    calls = len(told)
+    bench("babilong", *options, "-s", "direct", "-o", out)
+    assert len(told) == calls  # a finished bench asks nothing again
+    bench("babilong", *options, "-s", "direct", "-o", out, "--seed", 1, fails=RunError)
+    bench("babilong", *options, "-s", "direct", "-o", out, "--tasks", "qa77", fails=UsageError)
+    bench("babilong", *options, "-s", "direct", "-o", tmp_path / "other", "--noise", tmp_path / "no", fails=SourceError)
 
 
 def test_report_compares_folders(data: Path, tmp_path: Path, scripted: Any) -> None:

@@ -9,8 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pansophy.errors import UsageError
-from pansophy.evaluation.babilong import LABELS, TASKS, Noise, compare_answers, generate, hide, solve
+from pansophy.errors import SourceError, UsageError
+from pansophy.evaluation.babilong import (
+    LABELS,
+    TASKS,
+    Noise,
+    babilong,
+    compare_answers,
+    generate,
+    hide,
+    length_of,
+    read_noise,
+    solve,
+    tasks_of,
+)
 
 NAMES = sorted(TASKS)
 
@@ -165,3 +177,83 @@ def test_the_right_answer_is_right_and_all_labels_together_are_not(task, seed) -
     everything = " ".join(sorted(LABELS[task]))
     if problem.answer.count(",") < 2:
         assert not compare_answers(everything, problem.answer, problem.question, task)
+
+
+# --- a bench's questions ----------------------------------------------------------------------------------------------
+
+
+def test_each_question_has_its_own_text_of_the_length_asked_for_and_the_benchmarks_score() -> None:
+    dataset = babilong(["qa1", "qa4"], 1500, 3, noise(), seed=7)
+    assert [question.id for question in dataset.questions] == ["qa1-0", "qa1-1", "qa1-2", "qa4-0", "qa4-1", "qa4-2"]
+    assert [question.kind for question in dataset.questions] == ["qa1"] * 3 + ["qa4"] * 3
+    texts = set()
+    for question in dataset.questions:
+        (document,) = dataset.documents_of(question)
+        texts.add(document.text)
+        assert 1490 < words(document.text) <= 1500
+        facts = [fact for part in document.text.split(". ") if is_fact(fact := part.rstrip(".") + ".")]
+        assert solve(facts, question.text) == question.answers[0]
+        assert dataset.score(f"In the {question.answers[0]}.", question) == 1.0
+        assert dataset.score("nowhere", question) == 0.0
+    assert len(texts) == 6
+
+
+def is_fact(sentence: str) -> bool:
+    try:
+        solve([sentence], "Where is Nobody?")
+    except UsageError as error:
+        return "no fact" not in str(error)
+    return True
+
+
+def test_lengths_share_their_problems_and_other_seeds_or_noise_are_other_data() -> None:
+    short, long = babilong(["qa2"], 600, 4, noise()), babilong(["qa2"], 4000, 4, noise())
+    assert [q.text for q in short.questions] == [q.text for q in long.questions]
+    assert [q.answers for q in short.questions] == [q.answers for q in long.questions]
+    others = [long, babilong(["qa2"], 4000, 4, noise(), seed=1), babilong(["qa2"], 4000, 4, noise(1))]
+    assert len({dataset.sha256 for dataset in [short, *others]}) == 4
+    assert long.sha256 == babilong(["qa2"], 4000, 4, noise()).sha256
+    assert (short.name, babilong(["qa2"], 128_000, 1, noise()).name) == ("babilong-600", "babilong-128k")
+
+
+@pytest.mark.parametrize(("tasks", "samples"), [([], 1), (["qa1"], 0), (["qa99"], 1)])
+def test_questions_that_can_not_be_made_are_refused(tasks, samples) -> None:
+    with pytest.raises(UsageError):
+        babilong(tasks, 600, samples, noise())
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("0", 0), ("4000", 4000), ("4k", 4000), ("128K", 128_000), ("1M", 1_000_000), ("0.5m", 500_000)],
+)
+def test_lengths_are_read_as_the_benchmark_names_them(text, tokens) -> None:
+    assert length_of(text) == tokens
+
+
+@pytest.mark.parametrize("text", ["", "k", "-4k", "4 books", "1e6"])
+def test_what_is_no_length_is_refused(text) -> None:
+    with pytest.raises(UsageError, match="no length"):
+        length_of(text)
+
+
+def test_tasks_are_read_as_lists_and_ranges() -> None:
+    assert tasks_of("qa1-qa3, qa2,qa10") == ["qa1", "qa2", "qa3", "qa10"]
+    for wrong in ("", "qa11", "qa3-qa1", "qa1-", "qa1,,qa2"):
+        with pytest.raises(UsageError, match="no task"):
+            tasks_of(wrong)
+
+
+def test_noise_comes_from_a_file_or_from_a_folder_in_order(tmp_path) -> None:
+    (tmp_path / "b.txt").write_text("Nobody in the whole grey town looked up when the old river rose. Short.")
+    (tmp_path / "a.txt").write_text("Rain fell upon the grey roofs of the town by a river all day long.\n\nIt did.")
+    found = read_noise(tmp_path, words)
+    assert [sentence.split()[0] for sentence, _ in found.sentences] == ["Rain", "Nobody"]
+    assert found.digest != read_noise(tmp_path / "a.txt", words).digest
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"no \.txt file"):
+        read_noise(tmp_path / "empty", words)
+    (tmp_path / "c.txt").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(SourceError, match="can't be read"):
+        read_noise(tmp_path, words)
+    with pytest.raises(SourceError, match="can't be read"):
+        read_noise(tmp_path / "nowhere.txt", words)

@@ -14,6 +14,7 @@ import pytest
 from pansophy.errors import AuthenticationFailed, BudgetExceeded, EndpointUnavailable, RunError, RunFailed, StoreError
 from pansophy.evaluation.bench import BenchProgress, Contender, run_bench
 from pansophy.evaluation.datasets import Dataset, Question
+from pansophy.evaluation.report import build_report
 from pansophy.evaluation.rows import MANIFEST, Row, read_rows
 from pansophy.models.scripted import ScriptedModel
 from pansophy.types import Answer, ChatMessage, Document, Evidence, Usage, Verdict
@@ -311,3 +312,46 @@ def test_a_lone_surrogate_in_an_answer_survives_the_file(tmp_path: Path) -> None
     odd = Ends(lambda question: Answer(question, "half \udc80 line\u2028break", Verdict.ANSWERED))
     rows = bench(tmp_path, contender(odd), limit=1)["one-call"]
     assert read_rows(tmp_path / "one-call.jsonl") == rows
+
+
+def test_questions_with_texts_of_their_own_are_asked_over_them_and_scored_by_the_benchmarks_own_rule(
+    tmp_path: Path,
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Looks:
+        def run(self, question: str, corpus: Any) -> Answer:
+            asked.append((question, corpus.fingerprint))
+            return Answer(question, right(question), Verdict.ANSWERED, (), rounds=1)
+
+    questions = tuple(dataclasses.replace(question, kind=f"kind-{at % 2}") for at, question in enumerate(QUESTIONS))
+    dataset = dataclasses.replace(
+        DATASET,
+        questions=questions,
+        score=lambda prediction, question: float(prediction.endswith("1") and question.kind == "kind-1"),
+        score_name="ends-in-1",
+    )
+    rows = bench(tmp_path, contender(Looks()), dataset=dataset, corpus=lambda question: FakeCorpus(question.id))
+    assert asked == [(question.text, question.id) for question in questions]
+    assert [(row.kind, row.score, row.f1) for row in rows["one-call"]] == [
+        ("kind-0", 0.0, 1.0),
+        ("kind-1", 1.0, 1.0),
+        ("kind-0", 0.0, 1.0),
+        ("kind-1", 0.0, 1.0),
+    ]
+    manifest = json.loads((tmp_path / MANIFEST).read_text("utf-8"))
+    assert (manifest["corpus"], manifest["dataset"]["score"]) == ("one for each question", "ends-in-1")
+    page = build_report([tmp_path]).markdown()
+    assert "| one-call | 4 | 25.0 [" in page
+    assert "| Strategy | kind-0 | kind-1 |" in page
+    assert "Score is ends-in-1" in page
+
+
+def test_a_failed_example_scores_nothing_by_the_benchmarks_own_rule_either(tmp_path: Path) -> None:
+    dataset = dataclasses.replace(DATASET, score=lambda prediction, question: 1.0)
+
+    def fails(question: str, corpus: Any) -> Answer:
+        raise ValueError("broken")
+
+    rows = bench(tmp_path, contender(type("Fails", (), {"run": staticmethod(fails)})()), dataset=dataset)
+    assert [row.score for row in rows["one-call"]] == [0.0] * 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,10 +17,12 @@ from pansophy.errors import UsageError
 
 if TYPE_CHECKING:
     from pansophy.corpus import Corpus
+    from pansophy.evaluation.babilong.haystack import Count
     from pansophy.evaluation.bench import BenchProgress, Contender
-    from pansophy.evaluation.datasets import Dataset
+    from pansophy.evaluation.datasets import Dataset, Question
     from pansophy.evaluation.report import Report
     from pansophy.models import ChatModel
+    from pansophy.types import Document
 
 app = typer.Typer(no_args_is_help=True, help="Measure strategies and models on questions with known answers.")
 
@@ -54,6 +57,7 @@ def list_datasets() -> None:
     from pansophy.errors import SourceError
     from pansophy.evaluation.datasets import KNOWN_DATASETS, find_data
 
+    typer.echo("babilong: facts hidden in a text of any length, in ten tasks (Kuratov et al. 2024); made on the spot")
     for known in KNOWN_DATASETS:
         try:
             place = str(find_data(known.folder))
@@ -63,11 +67,55 @@ def list_datasets() -> None:
     typer.echo(f"strategies: {', '.join(STRATEGIES)}")
 
 
+# --- options that the benchmarks share --------------------------------------------------------------------------------
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The folder for the results; an unfinished bench there goes on.")
+]
+Model = Annotated[str, typer.Option("--model", "-m", help="As for pansophy ask.")]
+SeekerModel = Annotated[str | None, typer.Option(help="Another model for the reading agents.", show_default=False)]
+BaseUrl = Annotated[str | None, typer.Option(help="The endpoint (else OPENAI_BASE_URL).", show_default=False)]
+Window = Annotated[
+    int | None, typer.Option(min=256, help="Use this context window, in tokens.", show_default="the model's")
+]
+Strategies = Annotated[str, typer.Option("--strategies", "-s", help=f"Comma-separated, of {', '.join(STRATEGIES)}.")]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="How many questions.", show_default="all")]
+LimitAll = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help=f"How many questions for the strategies that read everything ({', '.join(READS_ALL)}).",
+        show_default="as the others",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting for every strategy that has it, such as rounds=2; STRATEGY.NAME=VALUE for one.",
+        show_default=False,
+    ),
+]
+QuestionDeadline = Annotated[
+    float | None, typer.Option(parser=duration, metavar="TIME", help="Time for one question.", show_default=False)
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(
+        parser=duration,
+        metavar="TIME",
+        help="Begin no question after so long; call again to go on.",
+        show_default=False,
+    ),
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask again where the row is an error.")]
+EVERY = ",".join(STRATEGIES)
+
+
 @app.command()
 def hotpotqa(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder for the results; an unfinished bench there goes on.")
-    ],
+    output: Output,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -75,54 +123,18 @@ def hotpotqa(
             show_default="found through PANSOPHY_DATA",
         ),
     ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="As for pansophy ask.")] = "default",
-    seeker_model: Annotated[
-        str | None, typer.Option(help="Another model for the reading agents.", show_default=False)
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="The endpoint (else OPENAI_BASE_URL).", show_default=False)
-    ] = None,
-    window: Annotated[
-        int | None, typer.Option(min=256, help="Use this context window, in tokens.", show_default="the model's")
-    ] = None,
-    strategies: Annotated[
-        str, typer.Option("--strategies", "-s", help=f"Comma-separated, of {', '.join(STRATEGIES)}.")
-    ] = ",".join(STRATEGIES),
-    limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="How many questions.", show_default="all")
-    ] = None,
+    model: Model = "default",
+    seeker_model: SeekerModel = None,
+    base_url: BaseUrl = None,
+    window: Window = None,
+    strategies: Strategies = EVERY,
+    limit: Limit = None,
     offset: Annotated[int, typer.Option("--offset", "-k", min=0, help="Leave out the first so many questions.")] = 0,
-    limit_all: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help=f"How many questions for the strategies that read everything ({', '.join(READS_ALL)}).",
-            show_default="as the others",
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A setting for every strategy that has it, such as rounds=2; STRATEGY.NAME=VALUE for one.",
-            show_default=False,
-        ),
-    ] = None,
-    question_deadline: Annotated[
-        float | None,
-        typer.Option(parser=duration, metavar="TIME", help="Time for one question.", show_default=False),
-    ] = None,
-    deadline: Annotated[
-        float | None,
-        typer.Option(
-            parser=duration,
-            metavar="TIME",
-            help="Begin no question after so long; call again to go on.",
-            show_default=False,
-        ),
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Ask again where the row is an error.")] = False,
+    limit_all: LimitAll = None,
+    settings: Settings = None,
+    question_deadline: QuestionDeadline = None,
+    deadline: Deadline = None,
+    retry_failed: RetryFailed = False,
     seed: Annotated[int, typer.Option(help="Recorded with the results.")] = 0,
 ) -> None:
     """Measure strategies on HotpotQA: questions whose answer takes two paragraphs.
@@ -131,32 +143,59 @@ def hotpotqa(
     """
     from pansophy.evaluation.datasets import load_hotpotqa
 
-    names = strategy_names(strategies)
-    choice = Choice(
-        model=model,
-        seeker_model=seeker_model,
-        base_url=base_url,
-        window=window,
-        settings=tuple(assignment(one) for one in settings or []),
-        question_seconds=question_deadline,
+    dataset = load_hotpotqa(data)
+    _run(
+        lambda count: dataset,
+        strategies,
+        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
+        output,
+        limit_all=limit_all,
+        limit=limit,
+        offset=offset,
+        total_seconds=deadline,
+        retry_failed=retry_failed,
+        seed=seed,
     )
-    asyncio.run(
-        _measure(
-            load_hotpotqa(data),
-            names,
-            choice,
-            output,
-            limits=dict.fromkeys(READS_ALL, limit_all),
-            limit=limit,
-            offset=offset,
-            total_seconds=deadline,
-            retry_failed=retry_failed,
-            seed=seed,
-        )
-    )
-    from pansophy.evaluation.report import build_report
 
-    _write_report(build_report([output]), output)
+
+@app.command()
+def babilong(
+    output: Output,
+    noise: Annotated[Path, typer.Option(help="A text file, or a folder of .txt files, to hide the facts in.")],
+    tasks: Annotated[str, typer.Option(help="Such as qa1,qa4 or qa1-qa5 (of qa1 to qa10).")] = "qa1-qa5",
+    length: Annotated[str, typer.Option(help="Tokens of a text: 0 (facts alone), 4000, 128k, 1M.")] = "128k",
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Questions of each task.")] = 10,
+    model: Model = "default",
+    seeker_model: SeekerModel = None,
+    base_url: BaseUrl = None,
+    window: Window = None,
+    strategies: Strategies = "extagents,top_k,direct",
+    limit_all: LimitAll = None,
+    settings: Settings = None,
+    question_deadline: QuestionDeadline = None,
+    deadline: Deadline = None,
+    retry_failed: RetryFailed = False,
+    seed: Annotated[int, typer.Option(help="Of the problems and their texts.")] = 0,
+) -> None:
+    """Measure strategies on BABILong: facts of a small world, in their order, hidden in a text of any length.
+
+    Texts are made with the reasoning model's tokenizer. For example: pansophy bench babilong --tasks qa1,qa4 --length
+    32k --noise books/ --samples 10 -o results/babilong-32k
+    """
+    from pansophy.evaluation.babilong import babilong as problems
+    from pansophy.evaluation.babilong import length_of, read_noise, tasks_of
+
+    chosen, tokens = tasks_of(tasks), length_of(length)
+    _run(
+        lambda count: problems(chosen, tokens, samples, read_noise(noise, count), seed=seed),
+        strategies,
+        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
+        output,
+        limit_all=limit_all,
+        total_seconds=deadline,
+        retry_failed=retry_failed,
+        seed=seed,
+    )
 
 
 @app.command("report")
@@ -191,22 +230,56 @@ class Choice:
     question_seconds: float | None
 
 
+def _assignments(settings: list[str] | None) -> tuple[tuple[str, Any], ...]:
+    return tuple(assignment(one) for one in settings or [])
+
+
+def _run(
+    make: Callable[[Count], Dataset],
+    strategies: str,
+    choice: Choice,
+    output: Path,
+    *,
+    limit_all: int | None,
+    **options: Any,
+) -> None:
+    """Measure, and write and print the report. `make` gets the reasoning model's tokenizer."""
+    from pansophy.evaluation.report import build_report
+
+    names = strategy_names(strategies)
+    asyncio.run(_measure(make, names, choice, output, limits=dict.fromkeys(READS_ALL, limit_all), **options))
+    _write_report(build_report([output]), output)
+
+
 async def _measure(
-    dataset: Dataset, names: list[str], choice: Choice, output: Path, *, limits: dict[str, int | None], **options: Any
+    make: Callable[[Count], Dataset],
+    names: list[str],
+    choice: Choice,
+    output: Path,
+    *,
+    limits: dict[str, int | None],
+    **options: Any,
 ) -> None:
     from pansophy.evaluation.bench import run_bench
     from pansophy.models import open_pair, prepare
 
     _check_settings(names, choice)
     model, seeker = open_pair(choice.model, choice.seeker_model, base_url=choice.base_url, window=choice.window)
+    loop = asyncio.get_running_loop()
+
+    def count(text: str) -> int:  # called from other threads
+        return asyncio.run_coroutine_threadsafe(model.count_tokens(text), loop).result()
+
     try:
         # Loading a model is no part of the first question's time.
         for one in {id(one): one for one in (model, seeker)}.values():
             await prepare(one)
+        dataset = await asyncio.to_thread(make, count)
         contenders = [_contender(name, model, seeker, choice, limits.get(name)) for name in names]
         with tempfile.TemporaryDirectory(prefix="pansophy-bench-") as folder:
-            corpus = _corpus(dataset, Path(folder))
-            await run_bench(dataset, corpus, contenders, output, on_progress=_show_progress, **options)
+            corpus = _Corpora(dataset, Path(folder))
+            shared = corpus.shared() if dataset.documents_of is None else corpus
+            await run_bench(dataset, shared, contenders, output, on_progress=_show_progress, **options)
     finally:
         await model.aclose()
         if seeker is not model:
@@ -249,12 +322,29 @@ def _check_settings(names: list[str], choice: Choice) -> None:
             raise UsageError(f"no strategy of this bench has the setting {key}: {there}")
 
 
-def _corpus(dataset: Dataset, folder: Path) -> Corpus:
-    from pansophy.corpus import Corpus
+@dataclass(slots=True)
+class _Corpora:
+    """The corpora of a dataset, each made when it is first asked for and kept until the bench ends."""
 
-    corpus = Corpus.create(dataset.name, uri=str(folder))
-    corpus.add_documents(dataset.documents)
-    return corpus
+    dataset: Dataset
+    folder: Path
+    made: dict[str, Corpus] = dataclasses.field(default_factory=dict)
+
+    def shared(self) -> Corpus:
+        return self._corpus(self.dataset.name, self.dataset.documents)
+
+    def __call__(self, question: Question) -> Corpus:
+        if question.id not in self.made:
+            assert self.dataset.documents_of is not None
+            self.made[question.id] = self._corpus(question.id, self.dataset.documents_of(question))
+        return self.made[question.id]
+
+    def _corpus(self, name: str, documents: Sequence[Document]) -> Corpus:
+        from pansophy.corpus import Corpus
+
+        corpus = Corpus.create(name, uri=str(self.folder / str(len(self.made))))
+        corpus.add_documents(documents)
+        return corpus
 
 
 def _show_progress(progress: BenchProgress) -> None:
@@ -264,7 +354,8 @@ def _show_progress(progress: BenchProgress) -> None:
     row = progress.row
     said = f"error: {row.error}" if row.error else row.prediction
     left = "" if progress.remaining_seconds is None else f"  {clock(progress.remaining_seconds)} left"
-    score = f"F1 {row.f1:.2f}  {row.seconds:6.1f} s"
+    quality = f"F1 {row.f1:.2f}" if row.score is None else f"score {row.score:.2f}"
+    score = f"{quality}  {row.seconds:6.1f} s"
     typer.echo(f"{progress.strategy} {progress.done}/{progress.total}  {score}{left}  {one_line(said)[:80]}", err=True)
 
 

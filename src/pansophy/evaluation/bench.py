@@ -66,7 +66,7 @@ class BenchProgress:
 
 async def run_bench(
     dataset: Dataset,
-    corpus: Any,
+    corpus: Any | Callable[[Question], Any],
     contenders: Sequence[Contender],
     folder: str | Path,
     *,
@@ -83,7 +83,9 @@ async def run_bench(
 
     Args:
         dataset: the questions.
-        corpus: what the strategies search, made of the dataset's documents; its `fingerprint` is recorded.
+        corpus: what the strategies search, made of the dataset's documents; its `fingerprint` is recorded. Or, where
+            questions have documents of their own, a function from a question to its corpus; making it is no part of
+            the question's time.
         contenders: the strategies, with distinct names.
         folder: where the bench is kept; may hold an unfinished bench with the same settings.
         limit: how many questions (None: all), after the first `offset`.
@@ -107,7 +109,8 @@ async def run_bench(
     selected = dataset.select(limit, offset)
     chosen = {contender.name: selected[: contender.limit] for contender in contenders}
     place = BenchFolder(folder)
-    place.open_session(dataset, str(corpus.fingerprint), seed, command)
+    fingerprint = "one for each question" if callable(corpus) else str(corpus.fingerprint)
+    place.open_session(dataset, fingerprint, seed, command)
     for contender in contenders:  # all of them before the first call: a mismatch must not cost an hour
         identities = [question.id for question in chosen[contender.name]]
         place.enter(contender.name, contender.settings, contender.models, identities)
@@ -162,12 +165,13 @@ class _Task:
 
     async def _ask(self, question: Question) -> Row:
         """Ask one question and write down what came of it, whatever it is."""
+        corpus = await asyncio.to_thread(self.corpus, question) if callable(self.corpus) else self.corpus
         begun = time.perf_counter()
         answer: Answer | None = None
         error: str | None = None
         try:
             async with asyncio.timeout(self.question_seconds):
-                outcome = self.contender.strategy.run(question.text, self.corpus)
+                outcome = self.contender.strategy.run(question.text, corpus)
                 answer = await outcome if inspect.isawaitable(outcome) else outcome
         except _FATAL:
             raise
@@ -185,8 +189,16 @@ class _Task:
         return row
 
     def _row(self, question: Question, answer: Answer | None, error: str | None, seconds: float) -> Row:
+        score = self.dataset.score
         if answer is None:
-            return Row(question_id=question.id, error=error, verdict=str(Verdict.FAILED), seconds=round(seconds, 3))
+            return Row(
+                question_id=question.id,
+                error=error,
+                verdict=str(Verdict.FAILED),
+                kind=question.kind,
+                score=None if score is None else 0.0,
+                seconds=round(seconds, 3),
+            )
         if answer.verdict is Verdict.FAILED and not error:
             error = "; ".join(answer.warnings) or "the strategy failed without saying why"
         scorer = self.dataset.scorer
@@ -197,6 +209,8 @@ class _Task:
             error=error,
             prediction=prediction,
             verdict=str(answer.verdict),
+            kind=question.kind,
+            score=None if score is None else 0.0 if error else score(prediction, question),
             f1=scorer.f1(prediction, question.answers),
             exact_match=scorer.exact_match(prediction, question.answers),
             contains=scorer.contains(prediction, question.answers),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Questions over one shared set of documents.
+    """Questions over one shared set of documents, or each over documents of its own.
 
-    `sha256` is the hash of the files' bytes: two runs can be compared when it is the same. `scorer` names the rules
-    in `metrics.SCORERS`.
+    `sha256` is the hash of the files' bytes (of the generator's arguments, where the data is generated): two runs can
+    be compared when it is the same. `scorer_name` names the rules in `metrics.SCORERS`. Where questions have their
+    own documents, `documents` is empty and `documents_of` makes them. Where the benchmark has a score of its own,
+    `score` gives it (0..1) for a prediction, and `score_name` says which it is.
     """
 
     name: str
@@ -46,6 +48,9 @@ class Dataset:
     documents: tuple[Document, ...]
     sha256: str
     scorer_name: str
+    documents_of: Callable[[Question], tuple[Document, ...]] | None = None
+    score: Callable[[str, Question], float] | None = None
+    score_name: str = "f1"
 
     @property
     def scorer(self) -> Scorer:

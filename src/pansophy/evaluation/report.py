@@ -32,7 +32,9 @@ class Estimate:
 class StrategySummary:
     """One line of a table. Costs (calls, tokens, seconds) are means over the questions.
 
-    `questions` have a row; `planned` were to be asked; `failed` of the rows have an error.
+    `questions` have a row; `planned` were to be asked; `failed` of the rows have an error. `scores` has the benchmark's
+    own "score" where it has one; `kinds` is the main score (that one, else F1) of each kind of question, where there
+    are several.
     """
 
     bench: str
@@ -41,6 +43,7 @@ class StrategySummary:
     planned: int
     failed: int
     scores: dict[str, Estimate]
+    kinds: dict[str, Estimate]
     verdicts: dict[str, int]
     calls: float
     prompt_tokens: float
@@ -120,7 +123,7 @@ def build_report(
             compare(label, name, found, base, rows[base], metric, resamples=resamples, seed=seed)
             for name, found in rows.items()
             if name != base
-            for metric in ("f1", "contains")
+            for metric in dict.fromkeys((_main_metric([*found, *rows[base]]), "contains"))
         ]
     return Report(tuple(summaries), tuple(comparisons), manifests)
 
@@ -132,6 +135,10 @@ def summarise(
     verdicts: dict[str, int] = {}
     for row in rows:
         verdicts[row.verdict] = verdicts.get(row.verdict, 0) + 1
+    main = _main_metric(rows)
+    kinds: dict[str, list[float]] = {}
+    for row in rows:
+        kinds.setdefault(row.kind, []).append(getattr(row, main))
     return StrategySummary(
         bench=bench,
         strategy=strategy,
@@ -140,8 +147,9 @@ def summarise(
         failed=sum(row.error is not None for row in rows),
         scores={
             metric: bootstrap([getattr(row, metric) for row in rows], resamples=resamples, seed=seed)
-            for metric in METRICS
+            for metric in dict.fromkeys((main, *METRICS))
         },
+        kinds={kind: bootstrap(kinds[kind], resamples=resamples, seed=seed) for kind in kinds if len(kinds) > 1},
         verdicts=dict(sorted(verdicts.items())),
         calls=_mean(rows, lambda row: row.calls),
         prompt_tokens=_mean(rows, lambda row: row.prompt_tokens),
@@ -201,6 +209,10 @@ def sign_flip_p_value(differences: Sequence[float], *, resamples: int = RESAMPLE
     return (extreme + 1) / (resamples + 1)
 
 
+def _main_metric(rows: Sequence[Row]) -> str:
+    return "score" if rows and all(row.score is not None for row in rows) else "f1"
+
+
 def _planned_rows(folder: Path, entry: dict[str, Any]) -> list[Row]:
     by_id = {row.question_id: row for row in read_rows(folder / entry["file"])}
     return [by_id[identity] for identity in entry["questions"] if identity in by_id]
@@ -225,12 +237,21 @@ def _mean(rows: Sequence[Row], value: Callable[[Row], float]) -> float:
 
 def _markdown(report: Report) -> str:
     several = len(report.manifests) > 1
-    parts = [_table(_score_header(several), [_score_cells(summary, several) for summary in report.strategies])]
+    scored = any("score" in summary.scores for summary in report.strategies)
+    header = _score_header(several, scored=scored)
+    parts = [_table(header, [_score_cells(summary, several, scored=scored) for summary in report.strategies])]
+    if scored:
+        names = sorted({str(m["dataset"]["score"]) for m in report.manifests.values() if "score" in m["dataset"]})
+        parts.append(f"Score is {', '.join(names)} x 100, as the benchmark's own code counts it.")
     parts.append(
         "F1, exact match and containment (Contains) are means x 100 with 95% bootstrap intervals over questions; "
         "Evidence is the share of answers that point at a gold document, Precision the share of what they point "
         "at that is one. Failed examples count as wrong."
     )
+    kinds = list(dict.fromkeys(kind for summary in report.strategies for kind in summary.kinds))
+    if kinds:
+        parts.append(_table(_kind_header(several, kinds), [_kind_cells(s, several, kinds) for s in report.strategies]))
+        parts.append(f"{'Score' if scored else 'F1'} by kind of question.")
     parts.append(_table(_cost_header(several), [_cost_cells(summary, several) for summary in report.strategies]))
     parts.append("Means for one question; prefilled tokens are prompt tokens that no prefix cache held.")
     if report.comparisons:
@@ -247,12 +268,22 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
 
 
-def _score_header(several: bool) -> list[str]:
-    columns = ["Strategy", "Questions", "F1", "Contains", "Exact match", "Evidence", "Precision", "Failed"]
+def _score_header(several: bool, *, scored: bool) -> list[str]:
+    own = ["Score"] if scored else []
+    columns = ["Strategy", "Questions", *own, "F1", "Contains", "Exact match", "Evidence", "Precision", "Failed"]
     return ["Bench", *columns] if several else columns
 
 
-def _score_cells(summary: StrategySummary, several: bool) -> list[str]:
+def _kind_header(several: bool, kinds: Sequence[str]) -> list[str]:
+    return [*(["Bench"] if several else []), "Strategy", *kinds]
+
+
+def _kind_cells(summary: StrategySummary, several: bool, kinds: Sequence[str]) -> list[str]:
+    cells = [_interval(summary.kinds[kind]) if kind in summary.kinds else "" for kind in kinds]
+    return [*([summary.bench] if several else []), summary.strategy, *cells]
+
+
+def _score_cells(summary: StrategySummary, several: bool, *, scored: bool) -> list[str]:
     scores = summary.scores
     count = str(summary.questions)
     if summary.questions < summary.planned:
@@ -260,6 +291,7 @@ def _score_cells(summary: StrategySummary, several: bool) -> list[str]:
     cells = [
         summary.strategy,
         count,
+        *([_interval(scores["score"]) if "score" in scores else ""] if scored else []),
         _interval(scores["f1"]),
         _interval(scores["contains"]),
         _interval(scores["exact_match"]),

@@ -23,12 +23,17 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What came of one question. All scores are 0..1; an example with an `error` scores 0 everywhere."""
+    """What came of one question. All scores are 0..1; an example with an `error` scores 0 everywhere.
+
+    `kind` is the question's; `score` is the benchmark's own score, where it has one.
+    """
 
     question_id: str
     error: str | None = None
     prediction: str = ""
     verdict: str = ""
+    kind: str = ""
+    score: float | None = None
     f1: float = 0.0
     exact_match: float = 0.0
     contains: float = 0.0
@@ -74,6 +79,7 @@ class BenchFolder:
             "name": dataset.name,
             "sha256": dataset.sha256,
             "scorer": dataset.scorer_name,
+            **({} if dataset.score is None else {"score": dataset.score_name}),
             "questions": len(dataset.questions),
             "documents": len(dataset.documents),
             "characters": dataset.characters,

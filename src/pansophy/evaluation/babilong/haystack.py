@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,14 @@ class Noise:
         self.sentences = [(sentence, size) for sentence, size in sized if size >= SHORTEST_SENTENCE]
         if not self.sentences:
             raise UsageError(f"the noise has no sentence of at least {SHORTEST_SENTENCE} tokens")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the sentences and their token counts."""
+        found = hashlib.sha256()
+        for sentence, size in self.sentences:
+            found.update(f"{size} {sentence}\n".encode())
+        return found.hexdigest()
 
     def some(self, tokens: int, chance: random.Random) -> list[str]:
         """Sentences in their order, from a random one on and round again, of at least `tokens` tokens together."""
