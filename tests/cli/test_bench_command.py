@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.evaluation.test_babilong import is_fact
 from typer.testing import CliRunner, Result
 
 from pansophy.cli.bench import app
 from pansophy.errors import AuthenticationFailed, PansophyError, RunError, SourceError, UsageError
-from pansophy.evaluation.babilong import solve
+from pansophy.evaluation.babilong import is_fact, solve
 from pansophy.models import ScriptedModel
 from pansophy.types import ChatMessage
 

@@ -10,21 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pansophy.errors import SourceError, UsageError
-from pansophy.evaluation.babilong import (
-    LABELS,
-    TASKS,
-    Noise,
-    babilong,
-    compare_answers,
-    generate,
-    hide,
-    length_of,
-    read_noise,
-    solve,
-    tasks_of,
-)
+from pansophy.evaluation.babilong import LABELS, TASKS, babilong, compare_answers, generate, is_fact, solve
+from pansophy.evaluation.haystack import Noise, hide, length_of, names_of, read_noise
 
 NAMES = sorted(TASKS)
+NAMES_IN_ORDER = list(TASKS)
 
 
 def words(text: str) -> int:
@@ -198,14 +188,6 @@ def test_each_question_has_its_own_text_of_the_length_asked_for_and_the_benchmar
     assert len(texts) == 6
 
 
-def is_fact(sentence: str) -> bool:
-    try:
-        solve([sentence], "Where is Nobody?")
-    except UsageError as error:
-        return "no fact" not in str(error)
-    return True
-
-
 def test_lengths_share_their_problems_and_other_seeds_or_noise_are_other_data() -> None:
     short, long = babilong(["qa2"], 600, 4, noise()), babilong(["qa2"], 4000, 4, noise())
     assert [q.text for q in short.questions] == [q.text for q in long.questions]
@@ -237,10 +219,10 @@ def test_what_is_no_length_is_refused(text) -> None:
 
 
 def test_tasks_are_read_as_lists_and_ranges() -> None:
-    assert tasks_of("qa1-qa3, qa2,qa10") == ["qa1", "qa2", "qa3", "qa10"]
+    assert names_of("qa1-qa3, qa2,qa10", NAMES_IN_ORDER) == ["qa1", "qa2", "qa3", "qa10"]
     for wrong in ("", "qa11", "qa3-qa1", "qa1-", "qa1,,qa2"):
         with pytest.raises(UsageError, match="no task"):
-            tasks_of(wrong)
+            names_of(wrong, NAMES_IN_ORDER)
 
 
 def test_noise_comes_from_a_file_or_from_a_folder_in_order(tmp_path) -> None:

@@ -17,9 +17,9 @@ from pansophy.errors import UsageError
 
 if TYPE_CHECKING:
     from pansophy.corpus import Corpus
-    from pansophy.evaluation.babilong.haystack import Count
     from pansophy.evaluation.bench import BenchProgress, Contender
     from pansophy.evaluation.datasets import Dataset, Question
+    from pansophy.evaluation.haystack import Count
     from pansophy.evaluation.report import Report
     from pansophy.models import ChatModel
     from pansophy.types import Document
@@ -182,10 +182,11 @@ def babilong(
     Texts are made with the reasoning model's tokenizer. For example: pansophy bench babilong --tasks qa1,qa4 --length
     32k --noise books/ --samples 10 -o results/babilong-32k
     """
+    from pansophy.evaluation.babilong import TASKS
     from pansophy.evaluation.babilong import babilong as problems
-    from pansophy.evaluation.babilong import length_of, read_noise, tasks_of
+    from pansophy.evaluation.haystack import length_of, names_of, read_noise
 
-    chosen, tokens = tasks_of(tasks), length_of(length)
+    chosen, tokens = names_of(tasks, list(TASKS)), length_of(length)
     _run(
         lambda count: problems(chosen, tokens, samples, read_noise(noise, count), seed=seed),
         strategies,

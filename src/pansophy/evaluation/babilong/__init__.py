@@ -5,30 +5,15 @@ Reasoning-in-a-Haystack", 2024, arXiv 2406.10149 (NeurIPS 2024, datasets and ben
 al. 2015, arXiv 1502.05698.
 
 `tasks.py` simulates the worlds, `solver.py` answers from the facts' sentences alone (it knows nothing of how they were
-made), `haystack.py` hides them in noise, `scoring.py` judges replies as the benchmark does, `dataset.py` makes
+made), `scoring.py` judges replies as the benchmark does, `dataset.py` makes
 the questions of a bench of it all.
 """
 
 from __future__ import annotations
 
-from pansophy.evaluation.babilong.dataset import babilong, length_of, read_noise, tasks_of
-from pansophy.evaluation.babilong.haystack import Haystack, Noise, hide
+from pansophy.evaluation.babilong.dataset import babilong
 from pansophy.evaluation.babilong.scoring import compare_answers
-from pansophy.evaluation.babilong.solver import solve
+from pansophy.evaluation.babilong.solver import is_fact, solve
 from pansophy.evaluation.babilong.tasks import LABELS, TASKS, Problem, generate
 
-__all__ = [
-    "LABELS",
-    "TASKS",
-    "Haystack",
-    "Noise",
-    "Problem",
-    "babilong",
-    "compare_answers",
-    "generate",
-    "hide",
-    "length_of",
-    "read_noise",
-    "solve",
-    "tasks_of",
-]
+__all__ = ["LABELS", "TASKS", "Problem", "babilong", "compare_answers", "generate", "is_fact", "solve"]

@@ -129,6 +129,15 @@ _QUESTIONS: tuple[tuple[str, Callable[..., str]], ...] = (
 )
 
 
+def is_fact(sentence: str) -> bool:
+    """Whether `sentence` is a fact of a task."""
+    try:
+        _Story([sentence])
+    except UsageError:
+        return False
+    return True
+
+
 def solve(facts: Sequence[str], question: str) -> str:
     """The answer to `question` by the sentences `facts`, in their order.
 

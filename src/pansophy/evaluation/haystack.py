@@ -1,16 +1,21 @@
-"""Facts hidden in a text of a given length. Knows nothing of what the facts mean."""
+"""Facts hidden in a text of a given length, for the generated benchmarks. Knows nothing of what the facts mean."""
 
 from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from pansophy.errors import UsageError
+from pansophy.errors import SourceError, UsageError
 
 Count = Callable[[str], int]
 """How many tokens a text has."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z])|\n\s*\n")
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([kM]?)", re.IGNORECASE)
 
 SHORTEST_SENTENCE = 10
 """Tokens below which a sentence of the noise is left out (the benchmark's min_sentence_len)."""
@@ -138,3 +143,60 @@ def _joined(pieces: Sequence[tuple[str, bool]], count: Count) -> Haystack:
         position += len(piece) + 1
     text = " ".join(piece for piece, _ in pieces)
     return Haystack(text, count(text), tuple(spans))
+
+
+def read_noise(place: str | Path, count: Count) -> Noise:
+    """The sentences of a text file, or of all `.txt` files of a folder in the order of their names.
+
+    Raises:
+        SourceError: there is none, or it can't be read as UTF-8.
+        UsageError: it has no sentence that is long enough.
+    """
+    place = Path(place).expanduser()
+    files = sorted(place.glob("*.txt")) if place.is_dir() else [place]
+    if not files:
+        raise SourceError(f"{place} has no .txt file to take noise from")
+    sentences: list[str] = []
+    for file in files:
+        try:
+            sentences += _SENTENCE_END.split(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"the noise {file} can't be read: {error}") from error
+    return Noise(filter(str.strip, sentences), count)
+
+
+def length_of(text: str) -> int:
+    """The tokens of "0", "4000", "128k" (thousands) or "1M" (millions), as the benchmark names its lengths.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    match = _LENGTH.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is no length: give tokens, such as 4000, 128k or 1M")
+    return round(float(match[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[2].lower()])
+
+
+def length_name(tokens: int) -> str:
+    """The short form of a length: 128000 is "128k"."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if tokens and tokens % size == 0:
+            return f"{tokens // size}{letter}"
+    return str(tokens)
+
+
+def names_of(text: str, known: Sequence[str]) -> list[str]:
+    """The tasks of "qa1,qa4", of "qa1-qa5" (in the order of `known`), or of both.
+
+    Raises:
+        UsageError: one isn't known.
+    """
+    found: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        first, _, last = (part, "", part) if part in known else part.partition("-")
+        if first not in known or last not in known or known.index(last) < known.index(first):
+            raise UsageError(
+                f"{part!r} is no task: give some of {', '.join(known)}, or a range such as {known[0]}-{known[1]}"
+            )
+        found += known[known.index(first) : known.index(last) + 1]
+    return list(dict.fromkeys(found))
