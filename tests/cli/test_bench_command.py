@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,24 @@ def test_babilong_is_made_asked_and_scored_task_by_task(tmp_path: Path, scripted
     bench("babilong", *options, "-s", "direct", "-o", out, "--seed", 1, fails=RunError)
     bench("babilong", *options, "-s", "direct", "-o", out, "--tasks", "qa77", fails=UsageError)
     bench("babilong", *options, "-s", "direct", "-o", tmp_path / "other", "--noise", tmp_path / "no", fails=SourceError)
+
+
+def test_ruler_is_made_asked_and_scored_by_the_share_of_right_answers(tmp_path: Path, scripted: Any) -> None:
+    def half(messages: Sequence[ChatMessage], schema: Any) -> Any:
+        text = messages[-1].content
+        key = re.search(r"values of (\w+)", text.rpartition("Question: ")[2])[1]
+        values = re.findall(rf"secret values of {key} is: (\d+)", text)
+        return json.dumps({"answerable": True, "answer": ", ".join(values[:2]), "quote": ""})
+
+    scripted(half)
+    noise = tmp_path / "noise.txt"
+    noise.write_text(
+        " ".join(f"Nobody in the grey town looked up when rain {n} fell upon its roofs." for n in range(50))
+    )
+    options = ["--tasks", "niah_multivalue", "--length", "800", "-n", 2, "-s", "direct", "-o", tmp_path / "out"]
+    result = bench("ruler", *options, "--noise", noise)
+    assert "direct 2/2  score 0.50" in result.stderr
+    bench("ruler", *options, fails=UsageError)  # these needles need a text to hide in
 
 
 def test_report_compares_folders(data: Path, tmp_path: Path, scripted: Any) -> None:

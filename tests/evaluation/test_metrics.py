@@ -251,3 +251,39 @@ def test_evidence_hit_rate_is_a_share_of_answers() -> None:
     silent = Answer("q", "", Verdict.NOTHING_FOUND)
     assert metrics.evidence_hit_rate([(right, {"a"}), (wrong, {"a"}), (silent, {"a"}), (right, ["a", "b"])]) == 0.5
     assert metrics.evidence_hit_rate([]) == 0.0
+
+
+# --- RULER and LongBench-v2 -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "all_", "part"),
+    [
+        ("Lamp and KEY", ["lamp", "key"], 1.0, 1.0),
+        ("the lamp", ["lamp", "key"], 0.5, 1.0),
+        ("clamps", ["lamp"], 1.0, 1.0),  # the benchmark looks for strings, not words
+        ("", ["lamp"], 0.0, 0.0),
+        ("lamp", [], 0.0, 0.0),
+        ("lamp", "lamp", 1.0, 1.0),
+    ],
+)
+def test_string_matches_of_ruler(prediction, gold, all_, part):
+    assert metrics.string_match_all(prediction, gold) == all_
+    assert metrics.string_match_part(prediction, gold) == part
+
+
+@pytest.mark.parametrize(
+    ("reply", "letter"),
+    [
+        ("The correct answer is (B)", "B"),
+        ("The correct answer is B.", "B"),
+        ("**The correct answer is (C)**", "C"),
+        ("The correct answer is A or rather The correct answer is (D)", "D"),
+        ("the correct answer is (B)", None),
+        ("The correct answer is (E)", None),
+        ("B", None),
+        ("", None),
+    ],
+)
+def test_letters_of_longbench_v2(reply, letter):
+    assert metrics.stated_letter(reply) == letter

@@ -55,9 +55,14 @@ def assignment(value: str) -> tuple[str, Any]:
 def list_datasets() -> None:
     """List the datasets that can be measured on, and whether they are found here."""
     from pansophy.errors import SourceError
+    from pansophy.evaluation.babilong import TASKS as BABILONG_TASKS
     from pansophy.evaluation.datasets import KNOWN_DATASETS, find_data
+    from pansophy.evaluation.ruler import TASKS as RULER_TASKS
 
-    typer.echo("babilong: facts hidden in a text of any length, in ten tasks (Kuratov et al. 2024); made on the spot")
+    typer.echo("babilong: facts hidden in a text of any length (Kuratov et al. 2024); made on the spot")
+    typer.echo(f"  {', '.join(BABILONG_TASKS)}")
+    typer.echo("ruler: needles, variables and words in a text of any length (Hsieh et al. 2024); made on the spot")
+    typer.echo(f"  {', '.join(RULER_TASKS)}")
     for known in KNOWN_DATASETS:
         try:
             place = str(find_data(known.folder))
@@ -189,6 +194,56 @@ def babilong(
     chosen, tokens = names_of(tasks, list(TASKS)), length_of(length)
     _run(
         lambda count: problems(chosen, tokens, samples, read_noise(noise, count), seed=seed),
+        strategies,
+        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
+        output,
+        limit_all=limit_all,
+        total_seconds=deadline,
+        retry_failed=retry_failed,
+        seed=seed,
+    )
+
+
+@app.command()
+def ruler(
+    output: Output,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            help="A text file, or a folder of .txt files, to hide the facts in.",
+            show_default="none, for tasks that need none",
+        ),
+    ] = None,
+    tasks: Annotated[str, typer.Option(help="Comma-separated; `bench list` names them.")] = "niah_multikey_1,vt,cwe",
+    length: Annotated[str, typer.Option(help="Tokens of a text: 4000, 128k, 1M.")] = "32k",
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Questions of each task.")] = 10,
+    model: Model = "default",
+    seeker_model: SeekerModel = None,
+    base_url: BaseUrl = None,
+    window: Window = None,
+    strategies: Strategies = "extagents,top_k,direct",
+    limit_all: LimitAll = None,
+    settings: Settings = None,
+    question_deadline: QuestionDeadline = None,
+    deadline: Deadline = None,
+    retry_failed: RetryFailed = False,
+    seed: Annotated[int, typer.Option(help="Of the problems and their texts.")] = 0,
+) -> None:
+    """Measure strategies on RULER: needles, chains of variables, words to count, in a text of any length.
+
+    For example: pansophy bench ruler --tasks niah_multikey_1,vt --length 32k --noise books/ -o results/ruler-32k
+    """
+    from pansophy.evaluation.haystack import length_of, names_of, read_noise
+    from pansophy.evaluation.ruler import TASKS
+    from pansophy.evaluation.ruler import ruler as problems
+
+    chosen, tokens = names_of(tasks, TASKS), length_of(length)
+
+    def make(count: Count) -> Dataset:
+        return problems(chosen, tokens, samples, None if noise is None else read_noise(noise, count), count, seed=seed)
+
+    _run(
+        make,
         strategies,
         Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
         output,

@@ -2,7 +2,8 @@
 
 The rules are those of the benchmarks' own scorers, quirks included, so that numbers can be set beside published ones:
 HotpotQA's exact match and F1 (Yang et al. 2018), and the English and Chinese question-answering F1 of InfiniteBench
-(Zhang et al. 2024, arXiv 2402.13718), whose three circulating scorers agree on these two tasks. Knows nothing of
+(Zhang et al. 2024, arXiv 2402.13718), whose three circulating scorers agree on these two tasks; RULER's string matches
+(Hsieh et al. 2024, arXiv 2404.06654); LongBench-v2's letters (Bai et al. 2024, arXiv 2412.15204). Knows nothing of
 models, datasets or files.
 
 Gold answers are a string or a sequence of strings; a plain string is one answer, never a sequence of characters.
@@ -128,6 +129,33 @@ def contains_chinese(prediction: str, gold: Gold) -> float:
     characters = normalise_chinese(prediction)
     normalised = (normalise_chinese(one) for one in golds_of(gold))
     return float(any(one and one in characters for one in normalised))
+
+
+def string_match_all(prediction: str, gold: Gold) -> float:
+    """RULER's string_match_all: the share of gold answers that stand in the prediction, letter case ignored."""
+    golds = golds_of(gold)
+    said = prediction.lower()
+    return sum(one.lower() in said for one in golds) / len(golds) if golds else 0.0
+
+
+def string_match_part(prediction: str, gold: Gold) -> float:
+    """RULER's string_match_part: 1 when any gold answer stands in the prediction, letter case ignored, else 0."""
+    said = prediction.lower()
+    return float(any(one.lower() in said for one in golds_of(gold)))
+
+
+_STATED_LETTER = re.compile(r"The correct answer is \(([A-D])\)")
+_BARE_LETTER = re.compile(r"The correct answer is ([A-D])")
+
+
+def stated_letter(reply: str) -> str | None:
+    """LongBench-v2's extract_answer: the letter of "The correct answer is (B)", else of "The correct answer is B".
+
+    Asterisks are deleted first; anything else is no answer (None), which counts as wrong.
+    """
+    reply = reply.replace("*", "")
+    found = _STATED_LETTER.search(reply) or _BARE_LETTER.search(reply)
+    return found[1] if found else None
 
 
 def _words(text: str) -> list[str]:
