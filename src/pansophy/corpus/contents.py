@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pansophy.corpus.links import Titles
 from pansophy.corpus.store import DocumentRow, Store, storing
 from pansophy.errors import CorpusError
 from pansophy.types import Chunk, Span
@@ -43,6 +44,10 @@ class Contents:
     @cached_property
     def _position_of_id(self) -> dict[str, int]:
         return {row.id: position for position, row in enumerate(self.rows)}
+
+    @cached_property
+    def titles(self) -> Titles:
+        return Titles((row.id, row.title) for row in self.rows)
 
     def position(self, document: str) -> int:
         """The place of a document in reading order.

@@ -24,6 +24,7 @@ from pansophy.corpus.chunking import DEFAULT_CHUNK_TOKENS, SMALLEST_CHUNK_TOKENS
 from pansophy.corpus.contents import Contents
 from pansophy.corpus.embed import Embedder, open_embedder
 from pansophy.corpus.ingest import now
+from pansophy.corpus.links import Titles
 from pansophy.corpus.sources import Stamp, source_changed, source_key
 from pansophy.corpus.store import State, Store, storing
 from pansophy.errors import CorpusError, UsageError
@@ -353,6 +354,11 @@ class Corpus:
             )
             for row in self._contents.rows
         ]  # fmt: skip
+
+    @property
+    def titles(self) -> Titles:
+        """The documents' titles, to be looked for in texts."""
+        return self._contents.titles
 
     def document(self, document_id: str) -> Document:
         """A document with its whole text.

@@ -88,6 +88,30 @@ def pages_by_rank(
     return _load(corpus, order, chosen)
 
 
+def with_links(corpus: Corpus, pages: Sequence[Page], page_tokens: int, *, first: int, most: int) -> list[Page]:
+    """`pages` with those of linked documents moved up: after the first `first` pages follow, for up to `most` documents
+    that these mention by title, each document's best page in `pages`, else its first one. There are as many pages as
+    before: the last ones give way.
+
+    Args:
+        corpus: what the pages are of.
+        pages: best first, as `pages_by_rank` gives them for the same `page_tokens`.
+        page_tokens: the most tokens of a page, by estimate.
+        first: how many pages are looked through.
+        most: the most documents that are followed.
+    """
+    kept = list(pages[:first])
+    known = {piece.document for page in kept for piece in page.pieces}
+    mentioned = (document for page in kept for document in corpus.titles.mentioned_in(page.text))
+    linked = [document for document in dict.fromkeys(mentioned) if document not in known][:most]
+    partition = Partition(corpus, page_tokens)
+    for document in linked:
+        best = next((page for page in pages[first:] if page.pieces[0].document == document), None)
+        kept.append(best or _load(corpus, [partition.of(document)[0]], {})[0])
+    numbers = {page.number for page in kept}
+    return [*kept, *(page for page in pages[first:] if page.number not in numbers)][: len(pages)]
+
+
 class Partition:
     """How the documents of a corpus are cut into pages of up to `page_tokens`, each document by itself."""
 

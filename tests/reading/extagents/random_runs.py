@@ -61,6 +61,7 @@ class Script:
             "verdict": chance.choice(("stated", "measured")),
             "rounds": chance.randint(1, 3),
             "lookahead": chance.randint(1, 3),
+            "links": chance.randint(0, 2),
             "requery": chance.random() < 0.5,
             "reread": chance.choice((None, True, False)),
             "chunk_tokens": 60,

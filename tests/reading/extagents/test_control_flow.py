@@ -28,7 +28,7 @@ from pansophy import Corpus
 from pansophy.errors import UsageError
 from pansophy.events import ReasoningTried
 from pansophy.reading.extagents.settings import ExtAgentsSettings, step_sizes
-from pansophy.types import Verdict
+from pansophy.types import Document, Verdict
 
 PAPER = {"lookahead": 1, "requery": False}
 """Messages in the order of retrieval, as in the paper."""
@@ -224,6 +224,25 @@ async def test_a_second_hop_that_shares_no_word_with_the_question_is_searched_fo
     assert found.text == "Senn"
 
 
+async def test_what_the_best_chunks_name_is_read_right_after_them():
+    corpus = Corpus.from_texts({"nothing": "."})
+    texts = {"Letter": "The lamp that hangs in the hall was a gift of Edda Krol."}
+    texts |= {f"Hall {n}": f"In the hall of house {n} hangs a lamp, a gift of old friends." for n in range(8)}
+    texts["Edda Krol"] = "She was born in Senn."
+    corpus.add_documents([Document(title, title, text, title, title) for title, text in texts.items()])
+    corpus.remove(["nothing"])
+    question = "Whose gift was the lamp that hangs in the hall?"
+    options = {"order": "rank", "max_chunks": 6, "rounds": 1, "schedule": ["all"]}
+
+    async def read_in_order(links: int) -> list[str]:
+        model = agents(lambda prompt: judged(0.9))
+        answer = await read(model, corpus, question, links=links, findings="extracts", **options)
+        return [event.document for event in answer.trace if event.kind == "chunk_read"]
+
+    assert "Edda Krol" not in await read_in_order(0)
+    assert (await read_in_order(2)).index("Edda Krol") <= 3
+
+
 async def test_with_extracts_later_rounds_read_only_what_the_new_search_found():
     texts = {f"hall-{n}": f"In the hall of house {n} hangs a lamp of brass from Senn." for n in range(8)}
     corpus = Corpus.from_texts(texts)
@@ -363,6 +382,7 @@ def test_step_sizes_never_exceed_what_there_is_nor_repeat():
         {"seek_tokens": 0},
         {"answer_tokens": 3},
         {"lookahead": 0},
+        {"links": -1},
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(settings):

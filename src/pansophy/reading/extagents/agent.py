@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pansophy.corpus import Corpus
-from pansophy.corpus.pages import Page, pages_by_rank, pages_in_order
+from pansophy.corpus.pages import Page, pages_by_rank, pages_in_order, with_links
 from pansophy.errors import BudgetExceeded, ModelError, UsageError
 from pansophy.events import RoundStarted
 from pansophy.models import ChatModel, EmbeddedModel
@@ -53,6 +53,8 @@ SMALL_MODEL_CHUNK = {"rank": 400, "document": 800}
 LEAST_CHUNK = 100
 """Estimated tokens down to which chunks are made smaller for a small window."""
 SHORT_DOCUMENT_CHUNKS = 64
+LINKS_FROM = 3
+"""The best chunks whose mentions of other documents are followed."""
 PARTIAL_FINDINGS = 8
 QUERY_MESSAGES = 3
 QUERY_CHARACTERS = 300
@@ -117,7 +119,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             chunk_tokens=settings.chunk_tokens or usual,
             schedule=settings.schedule or (FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS),
             rounds=settings.rounds or (2 if extracts else 5),
-            lookahead=settings.lookahead or (2 if extracts else 1),
+            lookahead=settings.lookahead,
             max_chunks=settings.max_chunks or (_usual_chunks(extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
             reread=not extracts if settings.reread is None else settings.reread,
@@ -166,7 +168,9 @@ class Pages:
         self._list: list[Page] | None = None
         if plan.rank:
             limit = plan.max_chunks or corpus.chunk_count
-            self._list = pages_by_rank(corpus, question, plan.chunk_tokens, limit)
+            found = pages_by_rank(corpus, question, plan.chunk_tokens, limit)
+            links = plan.settings.links
+            self._list = with_links(corpus, found, plan.chunk_tokens, first=LINKS_FROM, most=links) if links else found
             self._count = len(self._list)
         else:
             self._count = sum(1 for _ in self._in_order())

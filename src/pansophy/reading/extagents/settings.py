@@ -32,7 +32,8 @@ class ExtAgentsSettings:
         read_ahead: read the next step's chunks while a reasoning try runs; None does so unless the model runs on
             this machine, where both would share its cores.
         lookahead: in rank order, a step of k messages chooses them among the first `lookahead * k` chunks, by the
-            search and the ratings together. 1 is the paper's order, by the search alone; None for 1 (2 with extracts).
+            search and the ratings together. 1 is the paper's order, by the search alone.
+        links: in rank order, how many documents that the best three chunks mention by title are read right after them.
         requery: in rank order, rounds after the first search again with what was found, so that a second hop that
             shares no word with the question is reached.
         reread: in later rounds every chunk is read again, with what others found; None does so, except with extracts,
@@ -62,7 +63,8 @@ class ExtAgentsSettings:
     max_chunks: int | None = None
     exhaustive: bool = False
     read_ahead: bool | None = None
-    lookahead: int | None = None  # section 3: the order of retrieval, which is 1
+    lookahead: int = 1  # section 3: the order of retrieval
+    links: int = 2  # ours: what a second hop needs shares words with the first, not with the question
     requery: bool = True  # ours
     reread: bool | None = None  # ours
     findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
@@ -84,6 +86,8 @@ class ExtAgentsSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1, not {value}")
+        if self.links < 0:
+            raise UsageError(f"links must be at least 0, not {self.links}")
         if self.answer_tokens < 16:
             raise UsageError(f"answer_tokens must be at least 16, not {self.answer_tokens}")
         if self.max_synchronised is not None and self.max_synchronised < 0:
