@@ -84,7 +84,7 @@ class Script:
         """The reply to `prompt`: nothing else but the seed decides it."""
         chance = hashed(self.seed, prompt[1].content)
         if not is_seek(prompt):
-            text = f"answer {chance.randint(1, 3)}"
+            text = f"{chance.choice(WORDS)} {chance.randint(1, 3)}"
             cited = range(1, chance.randint(1, len(findings_of(prompt))) + 1)
             if self.settings["verdict"] == "measured" and chance.random() < 0.9:
                 certain = chance.random() < self.answering

@@ -116,7 +116,7 @@ MEASURED = {"verdict": "measured", "least_certainty": 0.6, "rounds": 1, "schedul
 def guesses(*certainties: float):
     """A reasoning agent that answers with the number of findings it sees; so certain in its first try, its second, …"""
     left = iter(certainties)
-    return lambda prompt: weighed(f"seen {len(findings_of(prompt))}", next(left))
+    return lambda prompt: weighed(f"lamp {len(findings_of(prompt))}", next(left))
 
 
 @KINDS
@@ -124,11 +124,11 @@ def guesses(*certainties: float):
 @pytest.mark.parametrize(
     ("certainties", "text", "verdict"),
     [
-        ((0.7,), "seen 1", Verdict.ANSWERED),
-        ((0.5, 0.6), "seen 3", Verdict.ANSWERED),
-        ((0.5, 0.3, 0.9), "seen 6", Verdict.ANSWERED),
-        ((0.5, 0.3, 0.4), "seen 1", Verdict.FORCED),
-        ((0.2, 0.3, 0.3), "seen 6", Verdict.FORCED),
+        ((0.7,), "lamp 1", Verdict.ANSWERED),
+        ((0.5, 0.6), "lamp 3", Verdict.ANSWERED),
+        ((0.5, 0.3, 0.9), "lamp 6", Verdict.ANSWERED),
+        ((0.5, 0.3, 0.4), "lamp 1", Verdict.FORCED),
+        ((0.2, 0.3, 0.3), "lamp 6", Verdict.FORCED),
     ],
 )
 async def test_an_answer_counts_when_it_is_certain_and_else_the_most_certain_one_does(
@@ -143,10 +143,25 @@ async def test_an_answer_counts_when_it_is_certain_and_else_the_most_certain_one
     check_evidence(answer, houses(6))
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("lamp 1", Verdict.ANSWERED),
+        ("Yes.", Verdict.ANSWERED),
+        ("No, it is not", Verdict.ANSWERED),
+        ("Vladivostok", Verdict.FORCED),
+    ],
+)
+async def test_an_answer_that_no_extract_has_a_word_of_is_not_believed_however_certain(text, verdict):
+    model = agents(lambda prompt: judged(0.9), lambda prompt: weighed(text, 0.99))
+    answer = await read(model, houses(4), findings="extracts", **MEASURED)
+    assert (answer.text, answer.verdict) == (text, verdict)
+
+
 async def test_where_nothing_new_is_found_the_most_certain_answer_counts_without_another_call():
     model = agents(reason=guesses(0.1, 0.5, 0.2))
     answer = await read(model, houses(2), **MEASURED | {"rounds": 5, "schedule": (1, "all")})
-    assert (answer.text, answer.verdict, answer.rounds) == ("seen 2", Verdict.FORCED, 2)
+    assert (answer.text, answer.verdict, answer.rounds) == ("lamp 2", Verdict.FORCED, 2)
     assert len(tries(model)) == 3
 
 

@@ -94,6 +94,12 @@ def yes_probability(text: str, logprobs: Sequence[TokenLogprob] | None) -> float
     return None
 
 
+def says_yes_or_no(answer: str) -> bool:
+    """Whether an answer begins with a yes or a no."""
+    words = re.findall(r"\w+", answer.casefold())
+    return bool(words) and (words[0] in _YES | _NO or (ord(words[0][0]) > 0x2E7F and words[0][0] in _YES | _NO))
+
+
 def _word(token: str) -> str:
     return token.strip().strip("\"'*.,:`{}").casefold()
 

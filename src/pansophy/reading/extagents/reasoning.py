@@ -19,7 +19,13 @@ from pansophy.engine.structured import complete_as, schema_of
 from pansophy.errors import ContextOverflow
 from pansophy.events import ReasoningStarted, ReasoningTried
 from pansophy.models import ChatModel
-from pansophy.reading.extagents.messages import Message, in_text_order, largest_fitting, supporting_sentence
+from pansophy.reading.extagents.messages import (
+    Message,
+    in_text_order,
+    largest_fitting,
+    says_yes_or_no,
+    supporting_sentence,
+)
 from pansophy.reading.extagents.prompts import Ask, Language, reason_prompt
 from pansophy.reading.strategy import Session
 from pansophy.types import ChatMessage, Evidence, Span, TokenLogprob, Usage
@@ -123,6 +129,8 @@ class ReasoningAgent:
         )
         prompt = reason_prompt(shown, self.session.question, self.language, ask=ask, total=self.total)
         said = await (self._weighed(prompt) if ask == "weigh" else self._stated(prompt, forced=forced))
+        if said.believed and ask == "weigh" and not self._grounded(said.answer, shown):
+            said = replace(said, believed=False)
         answered = bool(said.answer) and (forced or said.believed)
         cited = self._cited(said, shown)
         self.session.emit(
@@ -172,6 +180,17 @@ class ReasoningAgent:
         believed = certainty is not None and self.least_certainty is not None and certainty >= self.least_certainty
         return _Said(completion.text.strip(), believed, certainty, (), completion.usage)
 
+    def _grounded(self, answer: str, shown: Sequence[Message]) -> bool:
+        """Whether any extract has a word of the answer, or it is a yes or a no, which no text has to say.
+
+        Else it comes from the model's memory.
+        """
+        return not self.extracts or says_yes_or_no(answer) or any(self._support(shown, answer).values())
+
+    def _support(self, shown: Sequence[Message], answer: str) -> dict[int, float]:
+        """How well each message's best sentence supports the answer (0..1), by chunk number."""
+        return {m.chunk: supporting_sentence(m.text, answer, self.session.question)[1] for m in shown}
+
     def best(self) -> Try:
         """The most certain of the tries that were weighed, as a verdict; the last one where certainty isn't known."""
         found = [(done.certainty or 0.0, number, done) for number, done in enumerate(self.weighed) if done.answer]
@@ -211,7 +230,7 @@ class ReasoningAgent:
         named = [shown[number - 1] for number in dict.fromkeys(said.findings) if 1 <= number <= len(shown)]
         if not self.extracts or not answer:
             return {message.chunk for message in named}
-        support = {m.chunk: supporting_sentence(m.text, answer, self.session.question)[1] for m in shown}
+        support = self._support(shown, answer)
         holding = [m.chunk for m in named if support[m.chunk] >= FULL_SUPPORT]
         if not holding:
             best = max(shown, key=lambda m: support[m.chunk])  # max keeps the first of equals: the best ranked
