@@ -51,6 +51,7 @@ async def main() -> None:
         "order": "document",
         "chunk_tokens": options.chunk_tokens,
         "rounds": 2,
+        "reread": True,
         "max_synchronised": 2,
         "schedule": ["all"],
         "stop_when_settled": False,
