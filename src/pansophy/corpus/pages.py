@@ -107,7 +107,7 @@ def with_links(corpus: Corpus, pages: Sequence[Page], page_tokens: int, *, first
     partition = Partition(corpus, page_tokens)
     for document in linked:
         best = next((page for page in pages[first:] if page.pieces[0].document == document), None)
-        kept.append(best or _load(corpus, [partition.of(document)[0]], {})[0])
+        kept += [best] if best else _load(corpus, partition.of(document)[:1], {})
     numbers = {page.number for page in kept}
     return [*kept, *(page for page in pages[first:] if page.number not in numbers)][: len(pages)]
 
