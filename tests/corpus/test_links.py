@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pansophy.corpus import Corpus
@@ -96,6 +96,7 @@ def test_a_named_document_that_was_found_anyway_is_moved_up_and_none_is_lost():
     ]
 
 
+@settings(deadline=None)  # the first search opens the store
 @given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 3))
 def test_following_links_keeps_the_number_of_pages_and_repeats_none(limit, first, most):
     found = pages_by_rank(CORPUS, "lamp hall Senn", 100, limit)
