@@ -71,7 +71,6 @@ class Plan:
     language: Language
     chunk_tokens: int
     rounds: int
-    lookahead: int
     schedule: tuple[Step, ...]
     max_chunks: int | None
     cap: int | None
@@ -119,7 +118,6 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             chunk_tokens=settings.chunk_tokens or usual,
             schedule=settings.schedule or (FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS),
             rounds=settings.rounds or (2 if extracts else 5),
-            lookahead=settings.lookahead,
             max_chunks=settings.max_chunks or (_usual_chunks(extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
             reread=not extracts if settings.reread is None else settings.reread,
@@ -315,7 +313,7 @@ class _Reading:
 
     def _reach(self, size: int) -> int:
         """How many chunks a step of `size` messages chooses from."""
-        return min(len(self.pages), size * self.plan.lookahead)
+        return min(len(self.pages), size * self.plan.settings.lookahead)
 
     async def _choose(
         self, readers: _Readers, size: int, shown: list[Message], *, everything: bool, lazy: bool
@@ -328,7 +326,7 @@ class _Reading:
             await readers.read(reach)
         before = {message.chunk for message in shown}
         new = [m for number, m in sorted(self.messages.items()) if number < reach and number not in before]
-        if self.plan.lookahead > 1:
+        if self.plan.settings.lookahead > 1:
             order = fused([m.chunk for m in new], [m.rating for m in new])
             new = [new[index] for index in order]
         if not everything:
