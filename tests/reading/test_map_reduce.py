@@ -112,6 +112,19 @@ async def test_the_part_comes_first_and_is_the_same_for_every_question() -> None
     assert first.endswith(f"Question: {QUESTION}")
 
 
+async def test_a_longer_question_gets_the_same_parts_where_the_window_bounds_them() -> None:
+    corpus = Corpus.from_texts({f"paragraph {n}": f"Paragraph {n}. {FILLER}" for n in range(300)})
+
+    async def parts(question: str) -> list[str]:
+        model = model_of(Script(lambda prompt: NOTHING), window=2048)
+        await MapReduce(model).run(question, corpus)
+        return [text_of(call.messages).rpartition("</text>")[0] for call in model.calls if stage(call) == "map"]
+
+    short = await parts("When was the bridge built?")
+    assert len(short) > 1
+    assert await parts("When was the bridge built, and who was the mayor of the town at that time?") == short
+
+
 async def test_parts_without_anything_never_reach_the_reduce_prompt_and_nothing_is_invented() -> None:
     model = model_of(Script(lambda part: NOTHING))
     answer = await MapReduce(model, settings=PAGE).run(QUESTION, corpus_of("a", "b", "c"))

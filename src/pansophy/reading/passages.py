@@ -26,6 +26,9 @@ Build = Callable[[Sequence[Chunk]], Sequence[Sequence[ChatMessage]]]
 
 SMALLEST_PAGE = 32
 """Tokens of text below which reading in pieces makes no sense."""
+PAGE_STEP = 512
+"""Where the window bounds a page, its tokens are a multiple of this: questions of different lengths then mostly get the
+same pages, and a prefix cache serves them (as long as a question's length alone doesn't cross a step)."""
 TITLES_SHARE = 0.1
 """Share of a page that is kept free for the titles of its documents."""
 LONGEST_WORD = 80
@@ -141,8 +144,8 @@ async def pages_for(
     Raises:
         UsageError: the window is too small.
     """
-    left = await room(model, build, max_tokens)
-    size = min(page_tokens, max(SMALLEST_PAGE, int(left * (1 - TITLES_SHARE))))
+    left = max(SMALLEST_PAGE, int(await room(model, build, max_tokens) * (1 - TITLES_SHARE)))
+    size = min(page_tokens, left - left % PAGE_STEP or left)
     if best is None:
         pages = await asyncio.to_thread(lambda: list(pages_in_order(corpus, size)))
     else:
