@@ -56,19 +56,18 @@ def list_datasets() -> None:
     """List the datasets that can be measured on, and whether they are found here."""
     from pansophy.errors import SourceError
     from pansophy.evaluation.babilong import TASKS as BABILONG_TASKS
-    from pansophy.evaluation.datasets import KNOWN_DATASETS, find_data
+    from pansophy.evaluation.datasets import HOTPOTQA_FOLDER, find_data
     from pansophy.evaluation.ruler import TASKS as RULER_TASKS
 
     typer.echo("babilong: facts hidden in a text of any length (Kuratov et al. 2024); made on the spot")
     typer.echo(f"  {', '.join(BABILONG_TASKS)}")
     typer.echo("ruler: needles, variables and words in a text of any length (Hsieh et al. 2024); made on the spot")
     typer.echo(f"  {', '.join(RULER_TASKS)}")
-    for known in KNOWN_DATASETS:
-        try:
-            place = str(find_data(known.folder))
-        except SourceError as error:
-            place = str(error)
-        typer.echo(f"{known.name}: {known.description}\n  {place}")
+    typer.echo("hotpotqa: questions that need two paragraphs (Yang et al. 2018), over the union of all paragraphs")
+    try:
+        typer.echo(f"  {find_data(HOTPOTQA_FOLDER)}")
+    except SourceError as error:
+        typer.echo(f"  {error}")
     typer.echo(f"strategies: {', '.join(STRATEGIES)}")
 
 
