@@ -57,6 +57,7 @@ def list_datasets() -> None:
     from pansophy.errors import SourceError
     from pansophy.evaluation.babilong import TASKS as BABILONG_TASKS
     from pansophy.evaluation.datasets import HOTPOTQA_FOLDER, find_data
+    from pansophy.evaluation.infinitebench import TASKS as INFINITEBENCH_TASKS
     from pansophy.evaluation.ruler import TASKS as RULER_TASKS
 
     typer.echo("babilong: facts hidden in a text of any length (Kuratov et al. 2024); made on the spot")
@@ -68,6 +69,12 @@ def list_datasets() -> None:
         typer.echo(f"  {find_data(HOTPOTQA_FOLDER)}")
     except SourceError as error:
         typer.echo(f"  {error}")
+    typer.echo("  2wikimultihopqa has the same form (Ho et al. 2020): --data dev.json")
+    typer.echo("musique: questions of two to four hops (Trivedi et al. 2022); --data musique_ans_v1.0_dev.jsonl")
+    typer.echo("infinitebench: questions on texts beyond 100,000 tokens (Zhang et al. 2024); --data TASK.jsonl")
+    typer.echo(f"  {', '.join(INFINITEBENCH_TASKS)}")
+    typer.echo("longbench: hard questions with four choices, LongBench v2 (Bai et al. 2024); --data data.json")
+    typer.echo("questions: your own, with their texts or over a corpus; --data FILE.jsonl")
     typer.echo(f"strategies: {', '.join(STRATEGIES)}")
 
 
@@ -123,7 +130,7 @@ def hotpotqa(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="A folder with questions.json and corpus.json, or a file in HotpotQA's own form.",
+            help="A folder with questions.json and corpus.json, or a file in the form of HotpotQA and 2WikiMultihopQA.",
             show_default="found through PANSOPHY_DATA",
         ),
     ] = None,
@@ -141,7 +148,7 @@ def hotpotqa(
     retry_failed: RetryFailed = False,
     seed: Annotated[int, typer.Option(help="Recorded with the results.")] = 0,
 ) -> None:
-    """Measure strategies on HotpotQA: questions whose answer takes two paragraphs.
+    """Measure strategies on HotpotQA, or on 2WikiMultihopQA: questions whose answer takes two paragraphs or more.
 
     For example: pansophy bench hotpotqa --data hotpotqa-100 --strategies extagents,top_k --limit 20 -o results/try
     """
@@ -298,7 +305,11 @@ def _run(
     limit_all: int | None,
     **options: Any,
 ) -> None:
-    """Measure, and write and print the report. `make` gets the reasoning model's tokenizer."""
+    """Measure, and write and print the report.
+
+    `make` gets the reasoning model's tokenizer. With `corpus` (among the options) the questions are asked of that one,
+    else of the dataset's documents.
+    """
     from pansophy.evaluation.report import build_report
 
     names = strategy_names(strategies)
@@ -313,6 +324,7 @@ async def _measure(
     output: Path,
     *,
     limits: dict[str, int | None],
+    corpus: Corpus | None = None,
     **options: Any,
 ) -> None:
     from pansophy.evaluation.bench import run_bench
@@ -332,9 +344,9 @@ async def _measure(
         dataset = await asyncio.to_thread(make, count)
         contenders = [_contender(name, model, seeker, choice, limits.get(name)) for name in names]
         with tempfile.TemporaryDirectory(prefix="pansophy-bench-") as folder:
-            corpus = _Corpora(dataset, Path(folder))
-            shared = corpus.shared() if dataset.documents_of is None else corpus
-            await run_bench(dataset, shared, contenders, output, on_progress=_show_progress, **options)
+            corpora = _Corpora(dataset, Path(folder))
+            asked = corpus or (corpora.shared() if dataset.documents_of is None else corpora)
+            await run_bench(dataset, asked, contenders, output, on_progress=_show_progress, **options)
     finally:
         await model.aclose()
         if seeker is not model:
@@ -379,27 +391,34 @@ def _check_settings(names: list[str], choice: Choice) -> None:
 
 @dataclass(slots=True)
 class _Corpora:
-    """The corpora of a dataset, each made when it is first asked for and kept until the bench ends."""
+    """The corpora of a dataset, each made when it is first asked for and kept until the bench ends.
+
+    Questions about the same texts share one.
+    """
 
     dataset: Dataset
     folder: Path
-    made: dict[str, Corpus] = dataclasses.field(default_factory=dict)
+    made: dict[tuple[tuple[str, str], ...], Corpus] = dataclasses.field(default_factory=dict)
+    of_question: dict[str, Corpus] = dataclasses.field(default_factory=dict)
 
     def shared(self) -> Corpus:
-        return self._corpus(self.dataset.name, self.dataset.documents)
+        return self._corpus(self.dataset.documents)
 
     def __call__(self, question: Question) -> Corpus:
-        if question.id not in self.made:
+        if question.id not in self.of_question:
             assert self.dataset.documents_of is not None
-            self.made[question.id] = self._corpus(question.id, self.dataset.documents_of(question))
-        return self.made[question.id]
+            self.of_question[question.id] = self._corpus(self.dataset.documents_of(question))
+        return self.of_question[question.id]
 
-    def _corpus(self, name: str, documents: Sequence[Document]) -> Corpus:
+    def _corpus(self, documents: Sequence[Document]) -> Corpus:
         from pansophy.corpus import Corpus
 
-        corpus = Corpus.create(name, uri=str(self.folder / str(len(self.made))))
-        corpus.add_documents(documents)
-        return corpus
+        texts = tuple((document.id, document.sha256) for document in documents)
+        if texts not in self.made:
+            corpus = Corpus.create("texts", uri=str(self.folder / str(len(self.made))))
+            corpus.add_documents(documents)
+            self.made[texts] = corpus
+        return self.made[texts]
 
 
 def _show_progress(progress: BenchProgress) -> None:
@@ -423,3 +442,6 @@ def _write_report(built: Report, folder: Path, *, quiet: bool = False) -> None:
     (folder / "report.json").write_text(json.dumps(built.to_dict(), ensure_ascii=False, indent=2) + "\n", "utf-8")
     if not quiet:
         typer.echo(page)
+
+
+from pansophy.cli import bench_datasets  # noqa: E402, F401 - adds its commands, which need what is defined above

@@ -3,8 +3,8 @@
 The rules are those of the benchmarks' own scorers, quirks included, so that numbers can be set beside published ones:
 HotpotQA's exact match and F1 (Yang et al. 2018), and the English and Chinese question-answering F1 of InfiniteBench
 (Zhang et al. 2024, arXiv 2402.13718), whose three circulating scorers agree on these two tasks; RULER's string matches
-(Hsieh et al. 2024, arXiv 2404.06654); LongBench-v2's letters (Bai et al. 2024, arXiv 2412.15204). Knows nothing of
-models, datasets or files.
+(Hsieh et al. 2024, arXiv 2404.06654); LongBench-v2's letters (Bai et al. 2024, arXiv 2412.15204); MuSiQue's F1 (Trivedi
+et al. 2022, arXiv 2108.00573). Knows nothing of models, datasets or files.
 
 Gold answers are a string or a sequence of strings; a plain string is one answer, never a sequence of characters.
 """
@@ -101,6 +101,16 @@ def _hotpot_f1(prediction: str, gold: str) -> float:
     return bag_f1(prediction.split(), gold.split())
 
 
+def squad_f1(prediction: str, gold: Gold) -> float:
+    """MuSiQue's F1, from SQuAD 2.0: as `english_f1`, but two answers of which nothing is left ("the", "A") agree."""
+    words = normalise_english(prediction).split()
+    return max((_squad_f1(words, normalise_english(one).split()) for one in golds_of(gold)), default=0.0)
+
+
+def _squad_f1(prediction: list[str], gold: list[str]) -> float:
+    return bag_f1(prediction, gold) if prediction and gold else float(prediction == gold)
+
+
 def exact_match(prediction: str, gold: Gold) -> float:
     """HotpotQA exact match: 1 when the normalised answer equals a normalised gold answer, else 0."""
     normalised = normalise_english(prediction)
@@ -156,6 +166,26 @@ def stated_letter(reply: str) -> str | None:
     reply = reply.replace("*", "")
     found = _STATED_LETTER.search(reply) or _BARE_LETTER.search(reply)
     return found[1] if found else None
+
+
+_LETTER_FIRST = re.compile(r"\(?([A-D])(?:[).:,]|\s*$)")
+_LETTER_AFTER = re.compile(r"\b[Aa]nswer(?: is)?:?\s*\(?([A-D])(?:[).:,]|\s*$)")
+
+
+def option_letter(reply: str) -> str | None:
+    """The option that a reply chooses in any usual way: `stated_letter`, "B", "(B)", "B. a key", "Answer: B".
+
+    More lenient than any benchmark's own rule, so the two are shown apart. A word that begins with the letter, or the
+    article in "A key", chooses nothing (None).
+    """
+    cleaned = reply.replace("*", "").strip()
+    found = _LETTER_FIRST.match(cleaned) or _LETTER_AFTER.search(cleaned)
+    return stated_letter(reply) or (found[1] if found else None)
+
+
+def option_match(prediction: str, gold: Gold) -> float:
+    """1 when the reply's `option_letter`, or all of the reply, is a gold answer (its letter or its text), else 0."""
+    return float(bool({option_letter(prediction), prediction.strip()} & set(golds_of(gold))))
 
 
 def _words(text: str) -> list[str]:
@@ -216,6 +246,8 @@ SCORERS: dict[str, Scorer] = {
     scorer.name: scorer
     for scorer in (
         Scorer("hotpotqa", hotpot_f1, exact_match, contains),
+        Scorer("musique", squad_f1, exact_match, contains),
+        Scorer("option-letter", option_match, option_match, option_match),
         Scorer("infinitebench-en", english_f1, exact_match, contains),
         Scorer("infinitebench-zh", chinese_f1, exact_match_chinese, contains_chinese),
     )

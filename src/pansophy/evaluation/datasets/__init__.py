@@ -11,5 +11,7 @@ from __future__ import annotations
 from pansophy.evaluation.datasets.dataset import Dataset, Question
 from pansophy.evaluation.datasets.files import find_data
 from pansophy.evaluation.datasets.hotpotqa import HOTPOTQA_FOLDER, load_hotpotqa
+from pansophy.evaluation.datasets.musique import load_musique
+from pansophy.evaluation.datasets.own import load_questions
 
-__all__ = ["HOTPOTQA_FOLDER", "Dataset", "Question", "find_data", "load_hotpotqa"]
+__all__ = ["HOTPOTQA_FOLDER", "Dataset", "Question", "find_data", "load_hotpotqa", "load_musique", "load_questions"]

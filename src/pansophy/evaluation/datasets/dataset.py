@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pansophy.errors import UsageError
@@ -68,3 +68,16 @@ def document(identity: str, title: str, text: str) -> Document:
     return Document(
         identity, title, text, source=identity, sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     )
+
+
+def documents_of_texts(texts: Sequence[tuple[str, str]]) -> tuple[Document, ...]:
+    """A document of each title and text; those that share a title are told apart by a number in their ids."""
+    titles = {title for title, _ in texts}
+    documents: dict[str, Document] = {}
+    for title, text in texts:
+        identity, number = title, 1
+        while identity in documents or (number > 1 and identity in titles):
+            number += 1
+            identity = f"{title} ({number})"
+        documents[identity] = document(identity, title, text)
+    return tuple(documents.values())

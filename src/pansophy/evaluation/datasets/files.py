@@ -32,6 +32,10 @@ class Entry:
     fields: dict[str, Any]
     offset: int = 0
 
+    def without_fields(self) -> Entry:
+        """Where the entry stands, for `read_line_at`, without holding its texts in memory."""
+        return Entry(self.where, self.number, {}, self.offset)
+
     def text(self, field: str) -> str:
         """The field's text without the blanks around it.
 
