@@ -1,4 +1,4 @@
-"""Datasets are read whole or refused with a word about what is wrong."""
+"""HotpotQA's form is read whole or refused with a word about what is wrong."""
 
 from __future__ import annotations
 
@@ -81,6 +81,20 @@ def test_the_form_of_column_lists_is_read(tmp_path: Path) -> None:
     dataset = load_hotpotqa(write(tmp_path, [columns], corpus=None))
     assert dataset.questions[0].gold_documents == ("Mara",)
     assert dataset.documents[0].text == "Mara is a miller."
+
+
+def test_2wikimultihopqa_is_read_as_it_is_distributed(tmp_path: Path) -> None:
+    path = tmp_path / "dev.json"
+    facts = {"evidences": [["The key", "keeper", "Mara"]], "entity_ids": "Q1_Q2", "answer_id": "Q2"}
+    twice = question(_id="w1", type="bridge_comparison", **facts)
+    path.write_text(json.dumps([twice, question(_id="w2", type="inference", evidences=[], answer="no")]))
+    dataset = load_hotpotqa(path)
+    assert [(one.id, one.kind, one.answers) for one in dataset.questions] == [
+        ("w1", "bridge_comparison", ("Mara",)),
+        ("w2", "inference", ("no",)),
+    ]
+    assert dataset.questions[0].gold_documents == ("The key", "Mara")
+    assert dataset.scorer.f1("no, it was not", dataset.questions[1].answers) == 0.0
 
 
 def test_the_variable_names_the_folder_of_datasets_or_the_dataset_itself(

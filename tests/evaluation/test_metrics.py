@@ -287,3 +287,53 @@ def test_string_matches_of_ruler(prediction, gold, all_, part):
 )
 def test_letters_of_longbench_v2(reply, letter):
     assert metrics.stated_letter(reply) == letter
+
+
+@pytest.mark.parametrize(
+    ("reply", "letter"),
+    [
+        ("The correct answer is (B)", "B"),
+        ("B", "B"),
+        ("**(B)**", "B"),
+        ("B. Mara", "B"),
+        ("B: Mara", "B"),
+        ("It took years. Answer: B", "B"),
+        ("The answer is (B).", "B"),
+        ("A man with a key", None),
+        ("Bread", None),
+        ("The answer is A man", None),
+        ("E", None),
+        ("", None),
+    ],
+)
+def test_an_option_is_chosen_in_any_usual_way_but_not_by_an_article(reply: str, letter: str | None) -> None:
+    assert metrics.option_letter(reply) == letter
+    assert metrics.option_match(reply, ["Mara", "B"]) == float(letter == "B")
+
+
+def test_an_option_is_also_chosen_by_all_of_its_text() -> None:
+    assert metrics.option_match(" Mara\n", ["Mara", "B"]) == 1.0
+    assert metrics.option_match("Mara sold it", ["Mara", "B"]) == 0.0
+
+
+@given(texts)
+def test_a_stated_letter_is_chosen_leniently_too(text: str) -> None:
+    reply = f"{text} The correct answer is (C) {text}"
+    assert metrics.option_letter(reply) == metrics.stated_letter(reply) == "C"
+
+
+# --- MuSiQue ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("prediction", "f1"), [("the", 1.0), ("", 1.0), ("A.", 1.0), ("key", 0.0)])
+def test_answers_of_which_nothing_is_left_agree_in_musique_alone(prediction: str, f1: float) -> None:
+    assert metrics.squad_f1(prediction, "A") == f1
+    assert metrics.english_f1(prediction, "A") == 0.0
+
+
+@given(texts, st.lists(texts, min_size=1, max_size=3))
+def test_squad_f1_differs_from_english_f1_only_where_nothing_is_left(prediction: str, golds: list[str]) -> None:
+    if metrics.normalise_english(prediction):
+        assert metrics.squad_f1(prediction, golds) == metrics.english_f1(prediction, golds)
+    else:
+        assert metrics.squad_f1(prediction, golds) == float(any(not metrics.normalise_english(one) for one in golds))
