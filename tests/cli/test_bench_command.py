@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pansophy.cli.bench import app
-from pansophy.errors import AuthenticationFailed, PansophyError, RunError, SourceError, UsageError
+from pansophy.corpus import Corpus
+from pansophy.errors import AuthenticationFailed, CorpusError, PansophyError, RunError, SourceError, UsageError
 from pansophy.evaluation.babilong import is_fact, solve
 from pansophy.models import ScriptedModel
 from pansophy.types import ChatMessage
@@ -222,6 +223,112 @@ def test_ruler_is_made_asked_and_scored_by_the_share_of_right_answers(tmp_path: 
     bench("ruler", *options, fails=UsageError)  # these needles need a text to hide in
 
 
+def write_lines(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def house(number: int) -> str:
+    return f"The key of house {number} is kept by {KEEPERS[number]}."
+
+
+def test_infinitebench_is_asked_over_each_questions_text_and_scored_by_the_variant(
+    tmp_path: Path, scripted: Any
+) -> None:
+    (model,) = [scripted(lambda messages, schema: json.dumps({"answerable": True, "answer": "1 or 2", "quote": ""}))]
+    rows = [{"id": n, "context": house(0), "input": "Which is the pass key?", "answer": ["2"]} for n in range(2)]
+    options = ["--data", write_lines(tmp_path / "passkey.jsonl", *rows), "-s", "direct"]
+    result = bench("infinitebench", *options, "-o", tmp_path / "one", "-n", 1)
+    assert "infinitebench-passkey: 2 questions in the file, 590 in the published one" in result.stderr
+    assert "direct 1/1  score 0.00" in result.stderr
+    assert house(0) in model[0].calls[0].messages[-1].content
+    result = bench("infinitebench", *options, "-o", tmp_path / "two", "--variant", "llmxmapreduce")
+    assert "direct 2/2  score 1.00" in result.stderr
+    assert "Score is infinitebench-llmxmapreduce x 100" in result.stdout
+    bench("infinitebench", *options, "-o", tmp_path / "two", fails=RunError)  # another variant: another score
+    bench("infinitebench", "--data", tmp_path / "mine.jsonl", "-o", tmp_path / "x", fails=UsageError)
+
+
+def test_longbench_is_scored_by_the_letter_and_told_apart_by_kind(tmp_path: Path, scripted: Any) -> None:
+    scripted(lambda messages, schema: json.dumps({"answerable": True, "answer": "The correct answer is (B)"}))
+    rows = [
+        {
+            "_id": f"l{n}",
+            "domain": "x",
+            "difficulty": "easy",
+            "length": length,
+            "question": "Who has the key?",
+            **{f"choice_{letter}": letter * 2 for letter in "ABCD"},
+            "answer": answer,
+            "context": house(n),
+        }
+        for n, (length, answer) in enumerate([("short", "B"), ("long", "C")])
+    ]
+    data = tmp_path / "data.json"
+    data.write_text(json.dumps(rows))
+    result = bench("longbench", "--data", data, "-s", "direct", "-o", tmp_path / "out")
+    assert "| Strategy | short | long |" in result.stdout
+    assert "| direct | 100.0 [100.0, 100.0] | 0.0 [0.0, 0.0] |" in result.stdout
+    bench("longbench", "--data", data, "-s", "direct", "-o", tmp_path / "out", "--kinds", "difficulty", fails=RunError)
+
+
+def test_musique_is_asked_over_the_union_of_its_paragraphs(tmp_path: Path, scripted: Any) -> None:
+    scripted(right)
+    rows = [
+        {
+            "id": f"2hop__{n}",
+            "question": f"Who keeps the key of house {n}?",
+            "answer": KEEPERS[n],
+            "paragraphs": [{"title": f"House {n}", "paragraph_text": house(n), "is_supporting": True}],
+        }
+        for n in range(2)
+    ]
+    data = write_lines(tmp_path / "musique_ans.jsonl", *rows)
+    result = bench("musique", "--data", data, "-s", "direct", "-o", tmp_path / "out")
+    assert "| direct | 2 | 100.0" in result.stdout
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["dataset"]["documents"], manifest["dataset"]["scorer"]) == (2, "musique")
+
+
+def test_own_questions_are_asked_of_their_context_a_folder_or_a_stored_corpus(
+    tmp_path: Path, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANSOPHY_HOME", str(tmp_path / "home"))
+    scripted(right)
+    asked = {"question": "Who keeps the key of house 1?", "answer": KEEPERS[1]}
+    with_context = write_lines(tmp_path / "with.jsonl", {**asked, "id": "a b/c", "context": house(1)})
+    result = bench("questions", "--data", with_context, "-s", "direct", "-o", tmp_path / "context")
+    assert "direct 1/1  F1 1.00" in result.stderr
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "house.txt").write_text(house(1))
+    Corpus.create("houses").add([texts])
+    without = write_lines(tmp_path / "without.jsonl", asked)
+    for number, corpus in enumerate((texts, "houses")):
+        out = tmp_path / f"out-{number}"
+        bench("questions", "--data", without, "--corpus", corpus, "-s", "direct", "-o", out)
+        answers = json.loads((out / "direct.answers.jsonl").read_text())
+        assert house(1) in [evidence["quote"] for evidence in answers["answer"]["evidence"]]
+    for data, corpus in ((without, []), (with_context, ["--corpus", "houses"])):
+        failed = bench("questions", "--data", data, *corpus, "-o", tmp_path / "no", fails=UsageError)
+        assert "--corpus" in str(failed.exception)
+    bench("questions", "--data", without, "--corpus", "nowhere", "-o", tmp_path / "no", fails=CorpusError)
+
+
+def test_questions_about_one_text_share_its_index(tmp_path: Path, scripted: Any, monkeypatch: Any) -> None:
+    scripted(right)
+    made: list[str] = []
+    create = Corpus.create
+    monkeypatch.setattr(Corpus, "create", lambda name, **options: made.append(name) or create(name, **options))
+    rows = [
+        {"question": f"Who keeps the key of house {n}?", "answer": KEEPERS[n], "context": [house(0), house(1)]}
+        for n in range(2)
+    ]
+    data = write_lines(tmp_path / "mine.jsonl", *rows, {**rows[0], "context": house(0)})
+    bench("questions", "--data", data, "-s", "direct", "-o", tmp_path / "out")
+    assert len(made) == 2
+
+
 def test_report_compares_folders(data: Path, tmp_path: Path, scripted: Any) -> None:
     for name in ("one", "two"):
         scripted(right)
@@ -244,7 +351,9 @@ def test_list_says_where_datasets_are_or_how_to_say_it(data: Path, monkeypatch: 
     assert "set PANSOPHY_DATA" in bench("list").stdout
     monkeypatch.setenv("PANSOPHY_DATA", str(data))
     assert str(data) in bench("list").stdout
-    assert "extagents" in bench("list").stdout
+    listed = bench("list").stdout
+    for name in ("babilong", "ruler", "hotpotqa", "musique", "infinitebench", "longbench", "questions", "extagents"):
+        assert name in listed
 
 
 def test_a_missing_dataset_is_a_clear_error(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def read_line_at(path: Path, entry: Entry) -> Entry:
     """The entry of a file of JSON lines once more, for what was not kept of it.
 
     Raises:
-        SourceError: the file can't be read or was changed since.
+        SourceError: the file can't be read, or has no entry there any more.
     """
     try:
         with path.open("rb") as file:

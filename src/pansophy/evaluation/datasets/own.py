@@ -71,7 +71,7 @@ def _question(entry: Entry) -> Question:
 
 def _texts(entry: Entry) -> list[tuple[str, str]]:
     """Title and text of everything in the `context`."""
-    context = entry.fields["context"]
+    context = entry.fields.get("context")
     if isinstance(context, str):
         return [("text", entry.text("context"))]
     if not isinstance(context, list) or not context:
