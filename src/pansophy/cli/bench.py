@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pansophy.evaluation.bench import BenchProgress, Contender
     from pansophy.evaluation.datasets import Dataset, Question
     from pansophy.evaluation.haystack import Count
-    from pansophy.evaluation.report import Report
     from pansophy.models import ChatModel
     from pansophy.types import Document
 
@@ -266,18 +265,25 @@ def report(
     reference: Annotated[str, typer.Option(help="The strategy that the others are compared with.")] = "extagents",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of Markdown.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write report.md and report.json here.")
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write it here: a page with plots (.html), the tables (.md), the data (.json), quality against "
+            "length (.svg), or a folder for report.md and report.json. May be given several times.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Report benches as tables: F1 beside containment, 95% intervals, paired comparisons."""
-    import json
+    """Report benches: F1 beside containment, 95% intervals, paired comparisons, plots against length and cost.
 
+    For example: pansophy bench report results/babilong-* -o babilong.html
+    """
     from pansophy.evaluation.report import build_report
 
     built = build_report(folders, reference=reference)
-    if output is not None:
-        _write_report(built, output, quiet=True)
-    typer.echo(json.dumps(built.to_dict(), ensure_ascii=False, indent=2) if as_json else built.markdown())
+    built.save(*output or ())
+    typer.echo(built.json() if as_json else built.markdown())
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +320,9 @@ def _run(
 
     names = strategy_names(strategies)
     asyncio.run(_measure(make, names, choice, output, limits=dict.fromkeys(READS_ALL, limit_all), **options))
-    _write_report(build_report([output]), output)
+    built = build_report([output])
+    built.save(output)
+    typer.echo(built.markdown())
 
 
 async def _measure(
@@ -431,17 +439,6 @@ def _show_progress(progress: BenchProgress) -> None:
     quality = f"F1 {row.f1:.2f}" if row.score is None else f"score {row.score:.2f}"
     score = f"{quality}  {row.seconds:6.1f} s"
     typer.echo(f"{progress.strategy} {progress.done}/{progress.total}  {score}{left}  {one_line(said)[:80]}", err=True)
-
-
-def _write_report(built: Report, folder: Path, *, quiet: bool = False) -> None:
-    import json
-
-    page = built.markdown()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.md").write_text(page, "utf-8")
-    (folder / "report.json").write_text(json.dumps(built.to_dict(), ensure_ascii=False, indent=2) + "\n", "utf-8")
-    if not quiet:
-        typer.echo(page)
 
 
 from pansophy.cli import bench_datasets  # noqa: E402, F401 - adds its commands, which need what is defined above

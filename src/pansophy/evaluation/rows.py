@@ -94,6 +94,8 @@ class BenchFolder:
             _refuse_difference(self.path, {key: self._manifest.get(key) for key in shared}, shared)
         else:
             self._manifest = {**shared, "strategies": {}, "sessions": []}
+        # What a report arranges results by; no part of what must be the same, since older folders lack it.
+        self._manifest["benchmark"] = {"name": dataset.benchmark or dataset.name, "tokens": dataset.tokens}
         self._manifest["sessions"].append(
             {
                 "started": provenance.now(),
@@ -160,7 +162,7 @@ class BenchFolder:
         return self.path / f"{_file_name(name)}.jsonl"
 
     def _write_manifest(self) -> None:
-        _write_atomically(self.path / MANIFEST, self._manifest)
+        write_atomically(self.path / MANIFEST, json.dumps(self._manifest, ensure_ascii=False, indent=2) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -232,10 +234,15 @@ def _file_name(name: str) -> str:
     return cleaned
 
 
-def _write_atomically(path: Path, data: Mapping[str, Any]) -> None:
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing.
+
+    Raises:
+        StoreError: it can't be written.
+    """
     partial = path.with_suffix(".partial")
     try:
-        partial.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        partial.write_text(text, "utf-8")
         os.replace(partial, path)
     except OSError as error:
         raise StoreError(f"can't write {path}: {error.strerror or error}") from error

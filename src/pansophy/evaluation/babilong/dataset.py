@@ -63,4 +63,6 @@ def babilong(tasks: Sequence[str], tokens: int, samples: int, noise: Noise, *, s
         documents_of=documents,
         score=score,
         score_name=VARIANT,
+        benchmark="babilong",
+        tokens=tokens,
     )

@@ -29,7 +29,8 @@ class Dataset:
     `sha256` is the hash of the files' bytes (of the generator's arguments, where the data is generated): two runs can
     be compared when it is the same. `scorer_name` names the rules in `metrics.SCORERS`. Where questions have their
     own documents, `documents` is empty and `documents_of` makes them. Where the benchmark has a score of its own,
-    `score` gives it (0..1) for a prediction, and `score_name` says which it is.
+    `score` gives it (0..1) for a prediction, and `score_name` says which it is. Where each text was made to a
+    length, `tokens` is that length, and `benchmark` is what all lengths have in common (default: the name).
     """
 
     name: str
@@ -40,6 +41,8 @@ class Dataset:
     documents_of: Callable[[Question], tuple[Document, ...]] | None = None
     score: Callable[[str, Question], float] | None = None
     score_name: str = "f1"
+    benchmark: str = ""
+    tokens: int | None = None
 
     @property
     def scorer(self) -> Scorer:

@@ -91,6 +91,8 @@ def ruler(
         documents_of=documents,
         score=lambda prediction, question: string_match_all(prediction, question.answers),
         score_name="ruler-string_match_all",
+        benchmark="ruler",
+        tokens=tokens,
     )
 
 
