@@ -196,6 +196,7 @@ def test_lengths_share_their_problems_and_other_seeds_or_noise_are_other_data() 
     assert len({dataset.sha256 for dataset in [short, *others]}) == 4
     assert long.sha256 == babilong(["qa2"], 4000, 4, noise()).sha256
     assert (short.name, babilong(["qa2"], 128_000, 1, noise()).name) == ("babilong-600", "babilong-128k")
+    assert (short.benchmark, short.tokens) == ("babilong", 600)
 
 
 @pytest.mark.parametrize(("tasks", "samples"), [([], 1), (["qa1"], 0), (["qa99"], 1)])

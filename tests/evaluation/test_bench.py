@@ -75,6 +75,27 @@ def test_every_question_is_a_scored_row_with_its_costs(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "one-call.jsonl") == rows
 
 
+def test_the_manifest_says_which_length_of_which_benchmark_was_measured(tmp_path: Path) -> None:
+    bench(tmp_path / "own", contender(OneCall(right)))
+    made = dataclasses.replace(DATASET, name="tiny-8k", benchmark="tiny", tokens=8_000)
+    bench(tmp_path / "made", contender(OneCall(right)), dataset=made)
+    manifests = {name: json.loads((tmp_path / name / MANIFEST).read_text()) for name in ("own", "made")}
+    assert manifests["own"]["benchmark"] == {"name": "tiny", "tokens": None}
+    assert manifests["made"]["benchmark"] == {"name": "tiny", "tokens": 8_000}
+
+
+def test_a_folder_that_does_not_say_so_yet_is_gone_on_with(tmp_path: Path) -> None:
+    made = dataclasses.replace(DATASET, name="tiny-8k", benchmark="tiny", tokens=8_000)
+    bench(tmp_path, contender(OneCall(right)), dataset=made, limit=2)
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    del manifest["benchmark"]
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    later = OneCall(right)
+    bench(tmp_path, contender(later), dataset=made, limit=3)
+    assert later.asked == [QUESTIONS[2].text]
+    assert json.loads((tmp_path / MANIFEST).read_text())["benchmark"] == {"name": "tiny", "tokens": 8_000}
+
+
 def test_a_strategy_may_be_a_plain_function(tmp_path: Path) -> None:
     class Plain:
         def run(self, question: str, corpus: Any) -> Answer:

@@ -224,10 +224,18 @@ def test_a_bench_of_one_strategy_and_one_length_has_a_page(tmp_path: Path) -> No
     report = build_report([bench(tmp_path / "a", 0, ("direct",), count=1, kinds=("qa1",))], resamples=20)
     page = report.html()
     assert plots(page) == []  # nothing to set against anything
-    assert "1 strategy on babilong-0; 1 questions answered." in Page(page).text
+    assert "1 strategy on babilong-0; 1 answer." in Page(page).text
     (panel,) = re.findall(r"<desc.*?</desc>", report.svg())
     assert "nan" not in report.svg().lower()
     assert "over texts of 0 to 0 tokens" in panel
+
+
+def test_the_page_says_how_the_numbers_were_made_also_of_a_strategy_called_like_a_fact(tmp_path: Path) -> None:
+    shown = Page(build_report([bench(tmp_path / "a", 8_000, ("Data", "Seed"))], resamples=20).html()).text
+    said = re.sub(r"\s+", " ", shown[shown.index("Where the numbers come from") :])
+    assert "Data babilong-8000 (6 questions, a text of 8,000 tokens each, sha256 000000000000) Rules hotpotqa" in said
+    assert f"Seed 7 Machine Abacus, 2 cores, 1.5 GiB Versions python 3.11.7 Command pansophy bench `{EVIL}`" in said
+    assert said.count("; fingerprint ffffffffffff") == 2
 
 
 def test_a_hundred_strategies_fit(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ positive = st.floats(1e-3, 1e9)
 costs = st.lists(st.one_of(st.just(0.0), positive), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(costs, st.sampled_from([(60.0, 310.0), (202.0, 42.0)]))
 def test_a_logarithmic_axis_keeps_the_order_of_values_within_its_ends(
     values: list[float], ends: tuple[float, float]
@@ -57,6 +58,7 @@ def test_a_single_value_stands_in_the_middle(values: list[float]) -> None:
     assert log_axis(values, 0, 100).at(values[0]) == pytest.approx(50)
 
 
+@settings(deadline=None)
 @given(costs)
 def test_ticks_are_few_ascending_within_the_axis_and_told_apart(values: list[float]) -> None:
     axis = log_axis(values, 0, 250)
@@ -74,6 +76,7 @@ def test_ticks_are_the_numbers_that_people_expect() -> None:
     assert log_ticks(log_axis([710, 790], 0, 250)) == pytest.approx((720, 740, 760, 780))
 
 
+@settings(deadline=None)
 @given(st.lists(positive, min_size=1, max_size=30, unique=True), st.floats(1, 200))
 def test_labels_that_are_kept_do_not_overlap(values: list[float], least: float) -> None:
     axis = log_axis(values, 0, 250)
@@ -97,6 +100,7 @@ def test_the_frontier_is_what_no_other_point_beats() -> None:
     assert frontier([]) == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9).map(float), st.integers(0, 9).map(float)), max_size=15))
 def test_every_point_is_on_the_frontier_or_beaten_by_one_that_is(points: list[tuple[float, float]]) -> None:
     kept = set(frontier(points))

@@ -5,13 +5,14 @@ The plots' text alternatives are the tables: every number that is drawn stands i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pansophy.evaluation.report import panels, plots
 from pansophy.evaluation.report.markup import tag, text
+from pansophy.evaluation.report.series import REPEATED
 from pansophy.evaluation.report.tables import (
     Table,
     comparison_table,
@@ -47,10 +48,10 @@ def report_page(report: Report) -> str:
 
 
 def _heading(report: Report) -> str:
-    names = list(dict.fromkeys(summary.strategy for summary in report.strategies))
-    asked = sum(summary.questions for summary in report.strategies)
-    data = list(dict.fromkeys(manifest["dataset"]["name"] for manifest in report.manifests.values()))
-    counts = f"{_counted(len(names), 'strategy', 'strategies')} on {', '.join(data)}; {asked:,} questions answered."
+    data = dict.fromkeys(manifest["dataset"]["name"] for manifest in report.manifests.values())
+    strategies = _counted(len({summary.strategy for summary in report.strategies}), "strategy", "strategies")
+    answers = _counted(sum(summary.questions for summary in report.strategies), "answer", "answers")
+    counts = f"{strategies} on {', '.join(data)}; {answers}."
     notes = (tag("p", text(note), class_="note") for note in report.notes)
     return tag("h1", "Benchmark report") + tag("p", text(counts), class_="soft") + "".join(notes)
 
@@ -65,32 +66,37 @@ def _sections(report: Report) -> list[str]:
             shown = {series.label: numbers[series.label] for series in sweep.series}
             quality = [tag("figure", one.svg(next(identities))) for one in plots.quality_panels(sweep, numbers)]
             costs = [tag("figure", one.svg(next(identities))) for one in plots.cost_panels(sweep, numbers)]
-            body = (_legend(shown), _grid(quality), _table(length_table(sweep)), _grid(costs))
+            body = [_legend(shown), _grid(quality), _table(length_table(sweep)), _grid(costs)]
             parts.append(_section(f"{sweep.benchmark} against length", *body))
     parts.append(_section("Scores", _table(score_table(report))))
     if kinds is not None:
         parts.append(_section(kinds.title, _table(kinds)))
     parts.append(_section("Costs", _table(cost_table(report))))
     if found := plots.frontiers(report, numbers):
-        figures = [
-            tag(
-                "figure",
-                one.panel.svg(next(identities)),
-                tag("figcaption", text(f"Unbeaten, cheapest first: {', '.join(one.best)}.")),
-            )
-            for one in found
-        ]
-        note = (
-            "Along the dashed line no strategy is both cheaper and as good, or as cheap and better; hollow points are "
-            "beaten. Each point is over the questions that its strategy was asked."
-        )
-        body = (_legend(numbers), _grid(figures), tag("p", text(note), class_="note"))
-        parts.append(_section("Quality against cost", *body))
+        parts.append(_section("Quality against cost", *_frontiers(found, numbers, identities)))
     if comparisons is not None:
         parts.append(_section(comparisons.title, _table(comparisons)))
     parts.append(_section("Questions", *_questions(report)))
     parts.append(_section("Where the numbers come from", *map(_origin, report.manifests, report.manifests.values())))
     return parts
+
+
+def _frontiers(
+    found: Mapping[str, Sequence[plots.Frontier]], numbers: Mapping[str, int], identities: Iterator[str]
+) -> list[str]:
+    grids = []
+    for frontiers in found.values():
+        captions = (f"Unbeaten, cheapest first: {', '.join(one.best)}." for one in frontiers)
+        figures = [
+            tag("figure", one.panel.svg(next(identities)), tag("figcaption", text(caption)))
+            for one, caption in zip(frontiers, captions, strict=True)
+        ]
+        grids.append(_grid(figures))
+    note = (
+        "Along the dashed line no strategy is both cheaper and as good, or as cheap and better; hollow points are "
+        "beaten. Each point is over the questions that its strategy was asked."
+    )
+    return [_legend(numbers), *grids, tag("p", text(note), class_="note")]
 
 
 def _questions(report: Report) -> list[str]:
@@ -103,14 +109,14 @@ def _questions(report: Report) -> list[str]:
 
 
 def _origin(bench: str, manifest: Mapping[str, Any]) -> str:
-    facts = origin(manifest)
-    facts["Command"] = "\n".join(dict.fromkeys(" ".join(session["command"]) for session in manifest["sessions"]))
-    facts["Started"] = ", ".join(session["started"] for session in manifest["sessions"])
+    known = origin(manifest)
+    del known["Command"]  # of the last session; here are all
+    facts = [*known.items()]
+    facts += [("Command", f"{' '.join(one['command'])} (started {one['started']})") for one in manifest["sessions"]]
     for name, entry in manifest["strategies"].items():
-        settings = ", ".join(f"{key}={value}" for key, value in entry["settings"].items())
-        facts[name] = f"{settings}; fingerprint {entry['fingerprint'][:12]}"
-    lines = (tag("dt", text(name)) + tag("dd", text(value)) for name, value in facts.items())
-    return _folded(bench, tag("dl", *lines))
+        settings = ", ".join(f"{setting}={value}" for setting, value in entry["settings"].items())
+        facts.append((name, f"{settings}; fingerprint {entry['fingerprint'][:12]}"))
+    return _folded(bench, tag("dl", *(tag("dt", text(name)) + tag("dd", text(value)) for name, value in facts)))
 
 
 def _table(table: Table) -> str:
@@ -127,11 +133,17 @@ def _table(table: Table) -> str:
 
 def _legend(numbers: Mapping[str, int]) -> str:
     size = f"0 0 {panels.KEY_WIDTH} {panels.KEY_HEIGHT}"
-    items = (
+    items = [
         tag("li", tag("svg", panels.key(number), viewBox=size, aria_hidden="true"), tag("span", text(label)))
         for label, number in numbers.items()
-    )
-    return tag("ul", *items, class_="legend")
+    ]
+    note = ""
+    if any(label.endswith(REPEATED) for label in numbers):
+        words = (
+            f"{REPEATED}, and so on: the second bench of the same data, strategy and models, as the tables list them."
+        )
+        note = tag("p", text(words), class_="note")
+    return tag("ul", *items, class_="legend") + note
 
 
 def _grid(figures: Sequence[str]) -> str:

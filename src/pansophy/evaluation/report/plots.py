@@ -104,20 +104,23 @@ class Frontier:
     best: tuple[str, ...]
 
 
-def frontiers(report: Report, numbers: Mapping[str, int]) -> list[Frontier]:
-    """For each dataset with two or more results: one for prefilled tokens, one for seconds."""
+def frontiers(report: Report, numbers: Mapping[str, int]) -> dict[str, list[Frontier]]:
+    """For each cost, one for every dataset with two or more results; empty where no dataset has."""
     groups: dict[tuple[str, str], dict[str, StrategySummary]] = {}
     for summary, label in zip(report.strategies, series_labels(report.strategies, report.manifests), strict=True):
         data = report.manifests[summary.bench]["dataset"]
         groups.setdefault((data["name"], data["sha256"]), {})[label] = summary
     names = [name for name, _ in groups]
-    found = []
-    for (name, _), summaries in groups.items():
-        if len(summaries) < 2:
-            continue
-        title = name if names.count(name) == 1 else f"{name} ({next(iter(summaries.values())).bench})"
-        found += [_frontier(title, cost, summaries, numbers) for cost in PLOTTED_COSTS]
-    return found
+    titled = {
+        name if names.count(name) == 1 else f"{name} ({next(iter(summaries.values())).bench})": summaries
+        for (name, _), summaries in groups.items()
+        if len(summaries) > 1
+    }
+    return {
+        cost: [_frontier(title, cost, summaries, numbers) for title, summaries in titled.items()]
+        for cost in PLOTTED_COSTS
+        if titled
+    }
 
 
 def _frontier(title: str, cost: str, summaries: Mapping[str, StrategySummary], numbers: Mapping[str, int]) -> Frontier:

@@ -11,6 +11,9 @@ from pansophy.errors import UsageError
 from pansophy.evaluation.haystack import length_of
 from pansophy.evaluation.report.summaries import StrategySummary
 
+REPEATED = "(2)"
+"""Ends the label of a series that is the second of its strategy, models, benchmark and length."""
+
 
 class Place(NamedTuple):
     """Where a bench stands among others: its benchmark, and the length of its texts (None: not known) in `unit`."""

@@ -71,13 +71,14 @@ def kind_table(report: Report) -> Table | None:
     kinds = list(dict.fromkeys(kind for summary in report.strategies for kind in summary.kinds))
     if not kinds:
         return None
-    scored = any("score" in summary.scores for summary in report.strategies)
+    metric = "Score" if any("score" in summary.scores for summary in report.strategies) else "F1"
+    shown = [summary for summary in report.strategies if summary.kinds]
     lines = [
         [summary.strategy, *(interval(summary.kinds[kind]) if kind in summary.kinds else "" for kind in kinds)]
-        for summary in report.strategies
+        for summary in shown
     ]
-    notes = [f"{'Score' if scored else 'F1'} by kind of question."]
-    return _with_benches(report, "Kinds of question", ["Strategy", *kinds], lines, report.strategies, notes=notes)
+    notes = [f"{metric} by kind of question."]
+    return _with_benches(report, "Kinds of question", ["Strategy", *kinds], lines, shown, notes=notes)
 
 
 def cost_table(report: Report) -> Table:
@@ -187,7 +188,7 @@ def origin(manifest: Mapping[str, Any]) -> dict[str, str]:
     if data["documents"] or tokens is None:
         text = f"{data['documents']} documents, {data['characters']:,} characters"
     else:
-        text = f"a text of {tokens:,} tokens each"
+        text = f"a text of {tokens:,} tokens each" if tokens else "no text around the facts"
     machines = {
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
         for machine in (session["machine"] for session in manifest["sessions"])
