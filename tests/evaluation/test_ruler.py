@@ -115,5 +115,6 @@ def test_only_tasks_that_hide_facts_need_a_text() -> None:
 def test_other_arguments_are_other_data() -> None:
     made = [ruler(["vt"], 900, 2, noise(), words), ruler(["vt"], 900, 2, noise(), words, seed=1)]
     made += [ruler(["vt"], 1000, 2, noise(), words), ruler(["vt"], 900, 2, noise(1), words)]
+    assert {(dataset.benchmark, dataset.tokens) for dataset in made} == {("ruler", 900), ("ruler", 1000)}
     assert len({dataset.sha256 for dataset in made}) == 4
     assert made[0].sha256 == ruler(["vt"], 900, 2, Noise((s for s, _ in noise().sentences), words), words).sha256
