@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pansophy.errors import UsageError
-from pansophy.evaluation.ruler.problem import Problem, identifier, number, words
+from pansophy.evaluation.invented import words
+from pansophy.evaluation.ruler.problem import Problem, identifier, number
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from pansophy.errors import UsageError
 from pansophy.evaluation.haystack import Count
-from pansophy.evaluation.ruler.problem import Problem, words
+from pansophy.evaluation.invented import words
+from pansophy.evaluation.ruler.problem import Problem
 
 COMMON, COMMON_TIMES, OTHER_TIMES = 10, 30, 3
 """The benchmark's num_cw, freq_cw and freq_ucw: ten words stand there 30 times each, all others 3 times."""
