@@ -15,6 +15,8 @@ from pansophy.cli.bench import app
 from pansophy.corpus import Corpus
 from pansophy.errors import AuthenticationFailed, CorpusError, PansophyError, RunError, SourceError, UsageError
 from pansophy.evaluation.babilong import is_fact, solve
+from pansophy.evaluation.hops import is_fact as is_hop
+from pansophy.evaluation.hops import solve as solve_hops
 from pansophy.models import ScriptedModel
 from pansophy.types import ChatMessage
 
@@ -64,6 +66,14 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ScriptedMo
         return opened
 
     return use
+
+
+def noise_file(folder: Path) -> Path:
+    place = folder / "noise.txt"
+    place.write_text(
+        " ".join(f"Nobody in the grey town looked up when rain {n} fell upon its roofs." for n in range(50))
+    )
+    return place
 
 
 def bench(*arguments: Any, fails: type[PansophyError] | None = None) -> Result:
@@ -174,10 +184,7 @@ def test_a_wrong_key_ends_the_bench_with_its_error(data: Path, tmp_path: Path, s
 
 
 def test_babilong_is_made_asked_and_scored_task_by_task(tmp_path: Path, scripted: Any) -> None:
-    noise = tmp_path / "noise.txt"
-    noise.write_text(
-        " ".join(f"Nobody in the grey town looked up when rain {n} fell upon its roofs." for n in range(50))
-    )
+    noise = noise_file(tmp_path)
     told: list[str] = []
 
     def follow(messages: Sequence[ChatMessage], schema: Any) -> Any:
@@ -213,10 +220,7 @@ def test_ruler_is_made_asked_and_scored_by_the_share_of_right_answers(tmp_path: 
         return json.dumps({"answerable": True, "answer": ", ".join(values[:2]), "quote": ""})
 
     scripted(half)
-    noise = tmp_path / "noise.txt"
-    noise.write_text(
-        " ".join(f"Nobody in the grey town looked up when rain {n} fell upon its roofs." for n in range(50))
-    )
+    noise = noise_file(tmp_path)
     options = ["--tasks", "niah_multivalue", "--length", "800", "-n", 2, "-s", "direct", "-o", tmp_path / "out"]
     result = bench("ruler", *options, "--noise", noise)
     assert "direct 2/2  score 0.50" in result.stderr
@@ -327,6 +331,20 @@ def test_questions_about_one_text_share_its_index(tmp_path: Path, scripted: Any,
     data = write_lines(tmp_path / "mine.jsonl", *rows, {**rows[0], "context": house(0)})
     bench("questions", "--data", data, "-s", "direct", "-o", tmp_path / "out")
     assert len(made) == 2
+def test_hops_are_made_asked_and_scored_by_their_number(tmp_path: Path, scripted: Any) -> None:
+    def follow(messages: Sequence[ChatMessage], schema: Any) -> Any:
+        text, _, question = messages[-1].content.rpartition("Question: ")
+        facts = [sentence for sentence in re.split(r"(?<=\.)\s|\n", text) if is_hop(sentence)]
+        return json.dumps({"answerable": True, "answer": solve_hops(facts, question.partition("\n")[0]), "quote": ""})
+
+    scripted(follow)
+    options = ["--length", "0", "--noise", noise_file(tmp_path), "-n", 2, "-s", "direct", "-o", tmp_path / "out"]
+    result = bench("hops", "--hops", "2-3", *options)
+    assert "direct 4/4  F1 1.00" in result.stderr
+    assert "| Strategy | 2 hops | 3 hops |" in result.stdout
+    wrong = bench("hops", "--hops", "1", *options, fails=UsageError)
+    assert "give some of 2, 3, 4, 5" in str(wrong.exception)
+    bench("hops", "--hops", "2-3", *options, "--decoys", 1, fails=RunError)  # other data in the same folder
 
 
 def test_report_compares_folders(data: Path, tmp_path: Path, scripted: Any) -> None:

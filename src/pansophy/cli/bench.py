@@ -63,6 +63,7 @@ def list_datasets() -> None:
     typer.echo(f"  {', '.join(BABILONG_TASKS)}")
     typer.echo("ruler: needles, variables and words in a text of any length (Hsieh et al. 2024); made on the spot")
     typer.echo(f"  {', '.join(RULER_TASKS)}")
+    typer.echo("hops: chains of 2 to 5 facts with invented names in a text of any length; made on the spot")
     typer.echo("hotpotqa: questions that need two paragraphs (Yang et al. 2018), over the union of all paragraphs")
     try:
         typer.echo(f"  {find_data(HOTPOTQA_FOLDER)}")
@@ -249,6 +250,47 @@ def ruler(
 
     _run(
         make,
+        strategies,
+        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
+        output,
+        limit_all=limit_all,
+        total_seconds=deadline,
+        retry_failed=retry_failed,
+        seed=seed,
+    )
+
+
+@app.command()
+def hops(
+    output: Output,
+    noise: Annotated[Path, typer.Option(help="A text file, or a folder of .txt files, to hide the facts in.")],
+    hops: Annotated[str, typer.Option(help="Facts that an answer takes: such as 2,3 or 2-5 (of 2 to 5).")] = "2,3",
+    length: Annotated[str, typer.Option(help="Tokens of a text: 0 (facts alone), 4000, 128k, 1M.")] = "32k",
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Questions for each number of hops.")] = 10,
+    decoys: Annotated[int, typer.Option(min=0, help="Other chains of the same relations in each text.")] = 3,
+    model: Model = "default",
+    seeker_model: SeekerModel = None,
+    base_url: BaseUrl = None,
+    window: Window = None,
+    strategies: Strategies = "extagents,top_k,direct",
+    limit_all: LimitAll = None,
+    settings: Settings = None,
+    question_deadline: QuestionDeadline = None,
+    deadline: Deadline = None,
+    retry_failed: RetryFailed = False,
+    seed: Annotated[int, typer.Option(help="Of the problems and their texts.")] = 0,
+) -> None:
+    """Measure strategies on chains of facts about invented people, which can only be found one after another.
+
+    For example: pansophy bench hops --hops 2,3 --length 32k --noise books/ --samples 10 -o results/hops-32k
+    """
+    from pansophy.evaluation.haystack import length_of, names_of, read_noise
+    from pansophy.evaluation.hops import HOPS
+    from pansophy.evaluation.hops import hops as problems
+
+    chosen, tokens = [int(number) for number in names_of(hops, [str(number) for number in HOPS])], length_of(length)
+    _run(
+        lambda count: problems(chosen, tokens, samples, read_noise(noise, count), decoys=decoys, seed=seed),
         strategies,
         Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
         output,
