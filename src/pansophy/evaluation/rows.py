@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from pansophy.errors import RunError, StoreError
 from pansophy.evaluation import provenance
 from pansophy.evaluation.datasets import Dataset, Question
+from pansophy.evaluation.files import append_line, drop_torn_line, read_lines, refuse_difference, write_json
 from pansophy.types import Answer
 
 FORMAT = 1
@@ -91,7 +91,7 @@ class BenchFolder:
             raise StoreError(f"can't write results into {self.path}: {error.strerror or error}") from error
         if (self.path / MANIFEST).exists():
             self._manifest = read_manifest(self.path)
-            _refuse_difference(self.path, {key: self._manifest.get(key) for key in shared}, shared)
+            refuse_difference(self.path, {key: self._manifest.get(key) for key in shared}, shared)
         else:
             self._manifest = {**shared, "strategies": {}, "sessions": []}
         # What a report arranges results by; no part of what must be the same, since older folders lack it.
@@ -121,7 +121,7 @@ class BenchFolder:
         if any(other != name and entry["file"] == file for other, entry in strategies.items()):
             raise ValueError(f"the strategy names must differ in more than punctuation: {name!r}")
         if (before := strategies.get(name)) is not None:
-            _refuse_difference(self.path, {key: before[key] for key in identity}, identity, name)
+            refuse_difference(self.path, {key: before[key] for key in identity}, identity, name)
             question_ids = list(dict.fromkeys([*before["questions"], *question_ids]))
         shared = {key: self._manifest[key] for key in ("dataset", "corpus", "seed")}
         strategies[name] = {
@@ -140,7 +140,7 @@ class BenchFolder:
     def rows(self, name: str) -> list[Row]:
         """The rows of a strategy; of several rows of one question (retried) the last."""
         path = self._rows_file(name)
-        _drop_torn_line(path)
+        drop_torn_line(path)
         return read_rows(path)
 
     def append(self, name: str, row: Row, question: Question, answer: Answer | None) -> None:
@@ -154,15 +154,15 @@ class BenchFolder:
             "answer": None if answer is None else answer.to_dict(),
         }
         path = self._rows_file(name)
-        _drop_torn_line(path.with_suffix(".answers.jsonl"))
-        _append_line(path.with_suffix(".answers.jsonl"), full)
-        _append_line(path, row.to_dict())
+        drop_torn_line(path.with_suffix(".answers.jsonl"))
+        append_line(path.with_suffix(".answers.jsonl"), full)
+        append_line(path, row.to_dict())
 
     def _rows_file(self, name: str) -> Path:
         return self.path / f"{_file_name(name)}.jsonl"
 
     def _write_manifest(self) -> None:
-        write_atomically(self.path / MANIFEST, json.dumps(self._manifest, ensure_ascii=False, indent=2) + "\n")
+        write_json(self.path / MANIFEST, self._manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -189,37 +189,7 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
         RunError: a line in the middle is damaged; says which.
     """
-    if not path.exists():
-        return []
-    lines = path.read_text("utf-8").split("\n")[:-1]  # what follows the last line break is a torn line or nothing
-    rows: dict[str, Row] = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = Row.from_dict(json.loads(line))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise RunError(f"{path}, line {number} is damaged ({error}); mend or delete it") from error
-        rows[row.question_id] = row
-    return list(rows.values())
-
-
-def _refuse_difference(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any], name: str = "") -> None:
-    different = sorted(_differences(before, now))
-    if different:
-        what = f"results of {name} " if name else "results "
-        raise RunError(
-            f"{folder} has {what}made with another {', '.join(different)}; "
-            "use another folder, or the settings of the first time"
-        )
-
-
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """Dotted names of the values that are not equal."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        found = []
-        for key in sorted({*before, *now}):
-            found += _differences(before.get(key), now.get(key), f"{path}.{key}" if path else str(key))
-        return found
-    return [] if before == now else [path]
+    return list({row.question_id: row for row in read_lines(path, Row.from_dict)}.values())
 
 
 def _fingerprint(data: Mapping[str, Any]) -> str:
@@ -232,39 +202,3 @@ def _file_name(name: str) -> str:
     if not cleaned:
         raise ValueError(f"a strategy's name must have a letter or digit: {name!r}")
     return cleaned
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing.
-
-    Raises:
-        StoreError: it can't be written.
-    """
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_text(text, "utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise StoreError(f"can't write {path}: {error.strerror or error}") from error
-
-
-def _append_line(path: Path, data: Mapping[str, Any]) -> None:
-    line = json.dumps(data, ensure_ascii=False) + "\n"
-    try:
-        # A lone surrogate can't be encoded; its backslash form is a valid JSON escape.
-        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(f"can't write {path}: {error.strerror or error}") from error
-
-
-def _drop_torn_line(path: Path) -> None:
-    """Cut off a last line without a line break: the process died while writing it."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        with path.open("rb+") as file:
-            file.truncate(data.rfind(b"\n") + 1)

@@ -15,7 +15,8 @@ from pansophy.evaluation.report.plots import report_figure
 from pansophy.evaluation.report.series import Sweep, placed, sweeps
 from pansophy.evaluation.report.statistics import RESAMPLES
 from pansophy.evaluation.report.summaries import Comparison, StrategySummary, compare, main_metric, summarise
-from pansophy.evaluation.rows import Row, read_manifest, read_rows, write_atomically
+from pansophy.evaluation.files import write_atomically
+from pansophy.evaluation.rows import Row, read_manifest, read_rows
 
 
 @dataclass(frozen=True, slots=True)
