@@ -115,6 +115,8 @@ class Strategy(ABC, Generic[SettingsT]):
 
     name: ClassVar[str]
     settings_class: ClassVar[type[Any]]
+    reads: ClassVar[bool] = True
+    """Whether the strategy reads the corpus, and so has nothing to do with an empty one."""
 
     def __init__(
         self,
@@ -207,7 +209,7 @@ class Strategy(ABC, Generic[SettingsT]):
         return self._finish(session, answer)
 
     async def _answer(self, session: Session) -> Answer:
-        if not session.corpus.chunk_count:
+        if self.reads and not session.corpus.chunk_count:
             self._begin(session, chunks=0, order="document")
             session.warn("the corpus is empty: there is nothing to read")
             return session.answer("", Verdict.NOTHING_FOUND, rounds=0)
