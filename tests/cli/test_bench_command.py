@@ -331,6 +331,8 @@ def test_questions_about_one_text_share_its_index(tmp_path: Path, scripted: Any,
     data = write_lines(tmp_path / "mine.jsonl", *rows, {**rows[0], "context": house(0)})
     bench("questions", "--data", data, "-s", "direct", "-o", tmp_path / "out")
     assert len(made) == 2
+
+
 def test_hops_are_made_asked_and_scored_by_their_number(tmp_path: Path, scripted: Any) -> None:
     def follow(messages: Sequence[ChatMessage], schema: Any) -> Any:
         text, _, question = messages[-1].content.rpartition("Question: ")

@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from pansophy.errors import RunError, StoreError, UsageError
+from pansophy.evaluation.files import write_atomically
+from pansophy.evaluation.judge import read_judgements
 from pansophy.evaluation.report.markdown import report_markdown
 from pansophy.evaluation.report.page import report_page
 from pansophy.evaluation.report.plots import report_figure
 from pansophy.evaluation.report.series import Sweep, placed, sweeps
 from pansophy.evaluation.report.statistics import RESAMPLES
-from pansophy.evaluation.report.summaries import Comparison, StrategySummary, compare, main_metric, summarise
-from pansophy.evaluation.files import write_atomically
+from pansophy.evaluation.report.summaries import (
+    Comparison,
+    StrategySummary,
+    compare,
+    main_metric,
+    summarise,
+    with_judge,
+)
 from pansophy.evaluation.rows import Row, read_manifest, read_rows
 
 
@@ -123,7 +131,9 @@ def build_report(
         benches[label] = rows
         for name, ones in rows.items():
             planned, models = len(entries[name]["questions"]), entries[name]["models"]
-            summaries.append(summarise(label, name, ones, planned, models, resamples=resamples, seed=seed))
+            summary = summarise(label, name, ones, planned, models, resamples=resamples, seed=seed)
+            judgements = list(read_judgements(folder, entries[name]["file"], ones).values())
+            summaries.append(with_judge(summary, judgements, resamples=resamples, seed=seed))
         base = reference if reference in rows else next(iter(rows))
         comparisons += [
             compare(label, name, ones, base, rows[base], metric, resamples=resamples, seed=seed)

@@ -7,8 +7,9 @@ counts 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pansophy.evaluation.judge import Judgement
 from pansophy.evaluation.report.statistics import RESAMPLES, Estimate, bootstrap, sign_flip_p_value
 from pansophy.evaluation.rows import Row
 
@@ -28,8 +29,8 @@ class StrategySummary:
     """One line of a table.
 
     `questions` have a row; `planned` were to be asked; `failed` of the rows have an error. `scores` has the benchmark's
-    own "score" where it has one; `kinds` is the main score (that one, else F1) of each kind of question, where there
-    are several. `costs` are means for one question: calls, prompt, prefilled and completion tokens, seconds.
+    own "score" where it has one, and "judge" (0 to 3, over the `judged` rows) where the model `judge` rated them;
+    `kinds` is the main score (the benchmark's own, else F1) of each kind of question, where there are several. `costs` are means for one question: calls, prompt, prefilled and completion tokens, seconds.
     """
 
     bench: str
@@ -42,6 +43,8 @@ class StrategySummary:
     kinds: dict[str, Estimate]
     verdicts: dict[str, int]
     costs: dict[str, Estimate]
+    judge: str = ""
+    judged: int = 0
 
     @property
     def main(self) -> Estimate:
@@ -102,6 +105,17 @@ def summarise(
         verdicts=dict(sorted(verdicts.items())),
         costs={name: estimate([cost(row) for row in rows]) for name, cost in COSTS.items()},
     )
+
+
+def with_judge(
+    summary: StrategySummary, judgements: Sequence[Judgement], *, resamples: int = RESAMPLES, seed: int = 0
+) -> StrategySummary:
+    """`summary` with the mean of `judgements`, where there are any."""
+    if not judgements:
+        return summary
+    rated = bootstrap([one.score for one in judgements], resamples=resamples, seed=seed)
+    scores = {**summary.scores, "judge": rated}
+    return replace(summary, scores=scores, judge=judgements[0].judge, judged=len(judgements))
 
 
 def compare(

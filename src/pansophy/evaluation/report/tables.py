@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pansophy.evaluation.haystack import length_name
+from pansophy.evaluation.judge import BEST
 from pansophy.evaluation.report.statistics import Estimate
 from pansophy.evaluation.report.summaries import Comparison, StrategySummary, main_metric
 from pansophy.evaluation.rows import Row
@@ -33,8 +34,10 @@ class Table:
 
 def score_table(report: Report) -> Table:
     scored = any("score" in summary.scores for summary in report.strategies)
-    own = ["Score"] if scored else []
-    header = ["Strategy", "Questions", *own, "F1", "Contains", "Exact match", "Evidence", "Precision", "Failed"]
+    judges = sorted({summary.judge for summary in report.strategies if summary.judge})
+    own, judge = ["Score"] if scored else [], ["Judge"] if judges else []
+    quality = [*own, "F1", *judge, "Contains", "Exact match", "Evidence", "Precision"]
+    header = ["Strategy", "Questions", *quality, "Failed"]
     notes = []
     if scored:
         names = sorted({str(m["dataset"]["score"]) for m in report.manifests.values() if "score" in m["dataset"]})
@@ -44,11 +47,21 @@ def score_table(report: Report) -> Table:
         "Evidence is the share of answers that point at a gold document, Precision the share of what they point "
         "at that is one. Failed examples count as wrong."
     )
-    lines = [_score_cells(summary, scored=scored) for summary in report.strategies]
+    if judges:
+        notes.append(
+            f"Judge is the rating by {' and by '.join(judges)}: correctness (0 to {BEST}) times fluency (0 or 1). What "
+            "was not answered has 0."
+        )
+    if any(summary.strategy == "no_context" for summary in report.strategies):
+        notes.append(
+            "no_context is the control: the question alone, without any text. What it scores, the model knows or "
+            "guesses."
+        )
+    lines = [_score_cells(summary, scored=scored, judged=bool(judges)) for summary in report.strategies]
     return _with_benches(report, "Scores", header, lines, report.strategies, notes=notes)
 
 
-def _score_cells(summary: StrategySummary, *, scored: bool) -> list[str]:
+def _score_cells(summary: StrategySummary, *, scored: bool, judged: bool) -> list[str]:
     scores = summary.scores
     count = str(summary.questions)
     if summary.questions < summary.planned:
@@ -58,12 +71,21 @@ def _score_cells(summary: StrategySummary, *, scored: bool) -> list[str]:
         count,
         *([interval(scores["score"]) if "score" in scores else ""] if scored else []),
         interval(scores["f1"]),
+        *([_judge_cell(summary)] if judged else []),
         interval(scores["contains"]),
         interval(scores["exact_match"]),
         f"{100 * scores['evidence_hit'].mean:.0f}",
         f"{100 * scores['evidence_precision'].mean:.0f}",
         str(summary.failed),
     ]
+
+
+def _judge_cell(summary: StrategySummary) -> str:
+    if not summary.judged:
+        return ""
+    rated = summary.scores["judge"]
+    left = summary.questions - summary.judged
+    return f"{rated.mean:.2f} [{rated.low:.2f}, {rated.high:.2f}]" + (f", {left} not judged" if left else "")
 
 
 def kind_table(report: Report) -> Table | None:
