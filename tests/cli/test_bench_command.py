@@ -349,6 +349,78 @@ def test_hops_are_made_asked_and_scored_by_their_number(tmp_path: Path, scripted
     bench("hops", "--hops", "2-3", *options, "--decoys", 1, fails=RunError)  # other data in the same folder
 
 
+def test_a_filter_keeps_what_no_chunk_alone_answers_and_a_bench_asks_only_that(
+    data: Path, tmp_path: Path, scripted: Any
+) -> None:
+    def reads(messages: Sequence[ChatMessage], schema: Any) -> Any:
+        """Knows who keeps the keys of the first two houses, if the text says so; the third is not in it."""
+        text, _, question = messages[-1].content.rpartition("Question: ")
+        asked = question.partition("?")[0].split()[-1]
+        known = asked != "2" and f"house {asked} is kept by" in text
+        return json.dumps({"answerable": known, "answer": KEEPERS[int(asked)] if known else "", "quote": ""})
+
+    opened = scripted(reads)
+    kept = tmp_path / "kept"
+    command = ["filter", "hotpotqa", "--data", data, "-o", kept, "--chunk-tokens", 1000, "-m", "reader"]
+    result = bench(*command)
+    assert "1 kept, 2 dropped, 0 undecided" in result.stdout
+    assert "1/3  q0  dropped: chunk 0 alone gives 'Mara'" in result.stderr
+    assert "3/3  q2  kept" in result.stderr
+    assert len(opened[0].calls) == 3  # one for each question, a refusal included
+    bench(*command)
+    assert opened[1].calls == []
+    scripted(right)
+    out = tmp_path / "out"
+    bench("hotpotqa", "--data", data, "-s", "direct", "-o", out, "--ids", kept / "kept.json")
+    assert [json.loads(line)["question_id"] for line in (out / "direct.jsonl").open()] == ["q2"]
+    wrong = bench(*command[:-4], "--chunk-tokens", 100_000, fails=UsageError)
+    assert "don't fit the window" in str(wrong.exception)
+
+
+def test_generated_questions_can_be_filtered_too(tmp_path: Path, scripted: Any) -> None:
+    def follow(messages: Sequence[ChatMessage], schema: Any) -> Any:
+        text, _, question = messages[-1].content.rpartition("Question: ")
+        facts = [sentence for sentence in re.split(r"(?<=\.)\s|\n", text) if is_hop(sentence)]
+        try:
+            answer = solve_hops(facts, question.partition("\n")[0])
+        except UsageError:  # a fact of the chain stands in another chunk
+            answer = ""
+        return json.dumps({"answerable": bool(answer), "answer": answer, "quote": ""})
+
+    scripted(follow)
+    options = ["--hops", "4", "--noise", noise_file(tmp_path), "-n", 2]
+    short = bench("filter", "hops", *options, "--length", "0", "-o", tmp_path / "short", "--chunk-tokens", 2000)
+    assert "0 kept, 2 dropped" in short.stdout
+    long = bench("filter", "hops", *options, "--length", "6000", "-o", tmp_path / "long", "--chunk-tokens", 300)
+    assert "2 kept, 0 dropped" in long.stdout
+
+
+def test_a_judge_rates_a_bench_once_and_the_report_shows_it(data: Path, tmp_path: Path, scripted: Any) -> None:
+    out = tmp_path / "out"
+    scripted(right)
+    bench("hotpotqa", "--data", data, "-s", "direct,no-context", "-o", out)
+    assert "no_context is the control" in (out / "report.md").read_text()
+    opened = scripted(lambda messages, schema: json.dumps({"reason": "same", "fluency": 1, "correctness": 2}))
+    result = bench("judge", out, "--model", "critic")
+    assert "direct 3/3  2  same" in result.stderr
+    assert "| direct | 3 | 100.0 [100.0, 100.0] | 2.00 [2.00, 2.00] |" in result.stdout
+    assert len(opened[0].calls) == 6
+    bench("judge", out, "--model", "critic")
+    assert opened[1].calls == []
+    other = bench("judge", out, "--model", "another", fails=RunError)
+    assert "was judged by scripted:critic" in str(other.exception)
+    bench("judge", tmp_path / "nothing", "--model", "critic", fails=RunError)
+
+
+def test_answers_that_could_not_be_judged_are_said(data: Path, tmp_path: Path, scripted: Any) -> None:
+    scripted(right)
+    bench("hotpotqa", "--data", data, "-s", "direct", "-o", tmp_path / "out", "-n", 1)
+    scripted(lambda messages, schema: "Good answer!")
+    result = bench("judge", tmp_path / "out", "--model", "critic")
+    assert result.exit_code == 1
+    assert "1 answers could not be judged" in result.stderr
+
+
 def test_report_compares_folders(data: Path, tmp_path: Path, scripted: Any) -> None:
     for name in ("one", "two"):
         scripted(right)

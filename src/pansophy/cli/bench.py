@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pansophy.cli.ask import STRATEGIES, duration, strategy_name
+from pansophy.cli.bench_filter import filter_app, wanted
+from pansophy.cli.bench_filter import show_progress as show_filtering
+from pansophy.cli.bench_judge import judge
 from pansophy.errors import UsageError
 
 if TYPE_CHECKING:
     from pansophy.corpus import Corpus
     from pansophy.evaluation.bench import BenchProgress, Contender
     from pansophy.evaluation.datasets import Dataset, Question
+    from pansophy.evaluation.filtering import FilterSettings
     from pansophy.evaluation.haystack import Count
     from pansophy.models import ChatModel
     from pansophy.types import Document
@@ -120,6 +126,13 @@ Deadline = Annotated[
         show_default=False,
     ),
 ]
+Ids = Annotated[
+    Path | None,
+    typer.Option(
+        help="Ask only the questions that this file names: a kept.json of `bench filter`, or a JSON list of ids.",
+        show_default="all",
+    ),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask again where the row is an error.")]
 EVERY = ",".join(STRATEGIES)
 
@@ -145,6 +158,7 @@ def hotpotqa(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Annotated[int, typer.Option(help="Recorded with the results.")] = 0,
 ) -> None:
@@ -161,6 +175,7 @@ def hotpotqa(
         Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
         output,
         limit_all=limit_all,
+        ids=ids,
         limit=limit,
         offset=offset,
         total_seconds=deadline,
@@ -185,6 +200,7 @@ def babilong(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Annotated[int, typer.Option(help="Of the problems and their texts.")] = 0,
 ) -> None:
@@ -204,6 +220,7 @@ def babilong(
         Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
         output,
         limit_all=limit_all,
+        ids=ids,
         total_seconds=deadline,
         retry_failed=retry_failed,
         seed=seed,
@@ -232,6 +249,7 @@ def ruler(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Annotated[int, typer.Option(help="Of the problems and their texts.")] = 0,
 ) -> None:
@@ -254,6 +272,7 @@ def ruler(
         Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
         output,
         limit_all=limit_all,
+        ids=ids,
         total_seconds=deadline,
         retry_failed=retry_failed,
         seed=seed,
@@ -277,6 +296,7 @@ def hops(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Annotated[int, typer.Option(help="Of the problems and their texts.")] = 0,
 ) -> None:
@@ -295,6 +315,7 @@ def hops(
         Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
         output,
         limit_all=limit_all,
+        ids=ids,
         total_seconds=deadline,
         retry_failed=retry_failed,
         seed=seed,
@@ -351,17 +372,22 @@ def _run(
     output: Path,
     *,
     limit_all: int | None,
+    ids: Path | None = None,
     **options: Any,
 ) -> None:
-    """Measure, and write and print the report.
+    """Measure, and write and print the report; or filter, under `bench filter`.
 
     `make` gets the reasoning model's tokenizer. With `corpus` (among the options) the questions are asked of that one,
     else of the dataset's documents.
     """
     from pansophy.evaluation.report import build_report
 
+    if (rule := wanted.get()) is not None:
+        selection = {name: options[name] for name in ("limit", "offset") if name in options}
+        asyncio.run(_filter(make, rule, choice, output, ids, **selection))
+        return
     names = strategy_names(strategies)
-    asyncio.run(_measure(make, names, choice, output, limits=dict.fromkeys(READS_ALL, limit_all), **options))
+    asyncio.run(_measure(make, names, choice, output, ids, limits=dict.fromkeys(READS_ALL, limit_all), **options))
     built = build_report([output])
     built.save(output)
     typer.echo(built.markdown())
@@ -372,15 +398,51 @@ async def _measure(
     names: list[str],
     choice: Choice,
     output: Path,
+    ids: Path | None,
     *,
     limits: dict[str, int | None],
     corpus: Corpus | None = None,
     **options: Any,
 ) -> None:
     from pansophy.evaluation.bench import run_bench
-    from pansophy.models import open_pair, prepare
 
     _check_settings(names, choice)
+    async with _opened(make, choice, ids, corpus) as (model, seeker, dataset, asked):
+        contenders = [_contender(name, model, seeker, choice, limits.get(name)) for name in names]
+        await run_bench(dataset, asked, contenders, output, on_progress=_show_progress, **options)
+
+
+async def _filter(
+    make: Callable[[Count], Dataset],
+    rule: FilterSettings,
+    choice: Choice,
+    output: Path,
+    ids: Path | None,
+    **selection: Any,
+) -> None:
+    from pansophy.engine import Engine
+    from pansophy.evaluation.filtering import KEPT, filter_questions
+    from pansophy.reading.conclusion import answer_alone
+
+    async with _opened(make, choice, ids) as (model, _, dataset, corpus):
+        alone = partial(answer_alone, Engine(), model)
+        state = await filter_questions(
+            dataset, corpus, alone, model, output, rule, on_progress=show_filtering, **selection
+        )
+    counts = f"{len(state.kept)} kept, {len(state.dropped)} dropped, {len(state.undecided)} undecided"
+    typer.echo(f"{counts}: {output / KEPT}")
+    if state.undecided:
+        raise typer.Exit(1)
+
+
+@asynccontextmanager
+async def _opened(
+    make: Callable[[Count], Dataset], choice: Choice, ids: Path | None, corpus: Corpus | None = None
+) -> AsyncIterator[tuple[ChatModel, ChatModel, Dataset, Corpus | _Corpora]]:
+    """The two models, loaded; the dataset; the corpus of its questions (`corpus`, if given), or one for each."""
+    from pansophy.evaluation.filtering import read_ids
+    from pansophy.models import open_pair, prepare
+
     model, seeker = open_pair(choice.model, choice.seeker_model, base_url=choice.base_url, window=choice.window)
     loop = asyncio.get_running_loop()
 
@@ -392,11 +454,11 @@ async def _measure(
         for one in {id(one): one for one in (model, seeker)}.values():
             await prepare(one)
         dataset = await asyncio.to_thread(make, count)
-        contenders = [_contender(name, model, seeker, choice, limits.get(name)) for name in names]
+        if ids is not None:
+            dataset = dataset.only(read_ids(ids, dataset))
         with tempfile.TemporaryDirectory(prefix="pansophy-bench-") as folder:
             corpora = _Corpora(dataset, Path(folder))
-            asked = corpus or (corpora.shared() if dataset.documents_of is None else corpora)
-            await run_bench(dataset, asked, contenders, output, on_progress=_show_progress, **options)
+            yield model, seeker, dataset, corpus or (corpora.shared() if dataset.documents_of is None else corpora)
     finally:
         await model.aclose()
         if seeker is not model:
@@ -483,4 +545,10 @@ def _show_progress(progress: BenchProgress) -> None:
     typer.echo(f"{progress.strategy} {progress.done}/{progress.total}  {score}{left}  {one_line(said)[:80]}", err=True)
 
 
-from pansophy.cli import bench_datasets  # noqa: E402, F401 - adds its commands, which need what is defined above
+from pansophy.cli import bench_datasets as files  # noqa: E402 - adds its commands, which need what is defined above
+
+app.add_typer(
+    filter_app((hotpotqa, babilong, ruler, hops, files.musique, files.infinitebench, files.longbench, files.questions)),
+    name="filter",
+)
+app.command("judge")(judge)

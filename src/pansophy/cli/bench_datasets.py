@@ -11,6 +11,7 @@ from pansophy.cli.bench import (
     BaseUrl,
     Choice,
     Deadline,
+    Ids,
     Limit,
     LimitAll,
     Model,
@@ -57,6 +58,7 @@ def infinitebench(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Seed = 0,
 ) -> None:
@@ -77,6 +79,7 @@ def infinitebench(
         limit=limit,
         offset=offset,
         total_seconds=deadline,
+        ids=ids,
         retry_failed=retry_failed,
         seed=seed,
     )
@@ -98,6 +101,7 @@ def longbench(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Seed = 0,
 ) -> None:
@@ -118,6 +122,7 @@ def longbench(
         limit=limit,
         offset=offset,
         total_seconds=deadline,
+        ids=ids,
         retry_failed=retry_failed,
         seed=seed,
     )
@@ -138,6 +143,7 @@ def musique(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Seed = 0,
 ) -> None:
@@ -157,6 +163,7 @@ def musique(
         limit=limit,
         offset=offset,
         total_seconds=deadline,
+        ids=ids,
         retry_failed=retry_failed,
         seed=seed,
     )
@@ -189,6 +196,7 @@ def questions(
     settings: Settings = None,
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
+    ids: Ids = None,
     retry_failed: RetryFailed = False,
     seed: Seed = 0,
 ) -> None:
@@ -213,6 +221,7 @@ def questions(
         limit=limit,
         offset=offset,
         total_seconds=deadline,
+        ids=ids,
         retry_failed=retry_failed,
         seed=seed,
     )

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from pansophy.engine import complete_as
+from pansophy.corpus import Corpus
+from pansophy.engine import Engine, complete_as
 from pansophy.events import ReasoningStarted, ReasoningTried
 from pansophy.models import ChatModel
-from pansophy.reading.passages import as_text, quoted, whole
+from pansophy.reading.passages import as_text, joined, quoted, whole
 from pansophy.reading.strategy import Session
 from pansophy.types import Answer, ChatMessage, Chunk, Verdict
 
@@ -179,3 +180,16 @@ async def answer_from(
     if quote and (evidence is None or not evidence.cited):
         session.warn("the quote that the answer was given with does not stand in the text; it was left out")
     return session.answer(concluded.text, concluded.verdict, (evidence,) if evidence else everything)
+
+
+async def answer_alone(
+    engine: Engine, model: ChatModel, question: str, corpus: Corpus, chunks: Sequence[Chunk], *, max_tokens: int = 256
+) -> Answer:
+    """What `model` answers from `chunks` of `corpus` alone, in one call that allows a refusal.
+
+    Raises:
+        ModelError, BudgetExceeded: as `Engine.complete`.
+    """
+    passages = joined(chunks)
+    session = Session(question, corpus, engine, None, None)
+    return await answer_from(session, model, passages, [100.0] * len(passages), max_tokens=max_tokens, force=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from pansophy.errors import UsageError
 from pansophy.evaluation.metrics import SCORERS, Scorer
@@ -64,6 +64,18 @@ class Dataset:
         if not selected:
             raise UsageError(f"offset {offset} is past the {len(self.questions)} questions of {self.name}")
         return selected
+
+    def only(self, ids: Collection[str]) -> Dataset:
+        """The same dataset with the questions of these ids alone, in their old order.
+
+        Raises:
+            UsageError: there are no ids, or a question of that id is missing.
+        """
+        if unknown := sorted(set(ids) - {question.id for question in self.questions}):
+            raise UsageError(f"{self.name} has no question {unknown[0]!r}")
+        if not ids:
+            raise UsageError(f"no question of {self.name} is left")
+        return replace(self, questions=tuple(question for question in self.questions if question.id in set(ids)))
 
 
 def document(identity: str, title: str, text: str) -> Document:

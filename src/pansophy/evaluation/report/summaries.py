@@ -30,7 +30,8 @@ class StrategySummary:
 
     `questions` have a row; `planned` were to be asked; `failed` of the rows have an error. `scores` has the benchmark's
     own "score" where it has one, and "judge" (0 to 3, over the `judged` rows) where the model `judge` rated them;
-    `kinds` is the main score (the benchmark's own, else F1) of each kind of question, where there are several. `costs` are means for one question: calls, prompt, prefilled and completion tokens, seconds.
+    `kinds` is the main score (the benchmark's own, else F1) of each kind of question, where there are several.
+    `costs` are means for one question: calls, prompt, prefilled and completion tokens, seconds.
     """
 
     bench: str
