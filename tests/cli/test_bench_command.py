@@ -402,7 +402,7 @@ def test_a_judge_rates_a_bench_once_and_the_report_shows_it(data: Path, tmp_path
     assert "no_context is the control" in (out / "report.md").read_text()
     opened = scripted(lambda messages, schema: json.dumps({"reason": "same", "fluency": 1, "correctness": 2}))
     result = bench("judge", out, "--model", "critic")
-    assert "direct 3/3  2  same" in result.stderr
+    assert "direct 3/3  2 same" in result.stderr
     assert "| direct | 3 | 100.0 [100.0, 100.0] | 2.00 [2.00, 2.00] |" in result.stdout
     assert len(opened[0].calls) == 6
     bench("judge", out, "--model", "critic")

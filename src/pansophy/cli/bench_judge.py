@@ -53,5 +53,5 @@ async def _judge(folder: Path, name: str, base_url: str | None, window: int | No
 def _show(strategy: str, done: int, total: int, judgement: Judgement) -> None:
     from pansophy.cli.wording import one_line
 
-    said = f"error: {judgement.error}" if judgement.error else f"{judgement.score}  {judgement.reason}"
+    said = f"error: {judgement.error}" if judgement.error else f"{judgement.score} {judgement.reason}"
     typer.echo(f"{strategy} {done}/{total}  {one_line(said)[:90]}", err=True)
