@@ -190,7 +190,8 @@ class _Task:
         if (known := self.folder.answers.get((question.id, number))) is not None:
             return known
         pieces = await asyncio.to_thread(corpus.read, range(*chunks))
-        prediction, error = "", None
+        prediction = ""
+        error: str | None = None
         try:
             prediction = (await self.alone(question.text, corpus, pieces)).text
         except (AuthenticationFailed, UnknownModel):  # every other chunk would meet it as well
@@ -228,7 +229,7 @@ class _Folder:
         command: Sequence[str] | None,
     ) -> None:
         self.path = path
-        made = {
+        made: dict[str, Any] = {
             "format": FORMAT,
             "dataset": {"name": dataset.name, "sha256": dataset.sha256, "scorer": dataset.scorer_name},
             "model": model.identity,
@@ -238,7 +239,7 @@ class _Folder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"can't write into {path}: {error.strerror or error}") from error
-        before = _read_json(path / KEPT) if (path / KEPT).exists() else {**made, "sessions": []}
+        before: dict[str, Any] = _read_json(path / KEPT) if (path / KEPT).exists() else {**made, "sessions": []}
         refuse_difference(path, {key: before.get(key) for key in made}, made)
         self.state = Filtered(
             list(before.get("kept", [])),
