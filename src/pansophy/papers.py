@@ -39,6 +39,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.top_k",
     "pansophy.reading.map_reduce",
     "pansophy.reading.running_note",
+    "pansophy.reading.readagent",
     "pansophy.reading.no_context",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""

@@ -246,7 +246,7 @@ def test_verbose_shows_every_message_beside_the_answer(run: Run, server: m.Misbe
     assert done.stdout.startswith("Tomas Lindqvist [1]")
 
 
-@pytest.mark.parametrize("strategy", ["direct", "top-k", "map-reduce", "running_note", "no-context"])
+@pytest.mark.parametrize("strategy", ["direct", "top-k", "map-reduce", "running_note", "readagent", "no-context"])
 def test_every_strategy_can_be_chosen(run: Run, strategy: str) -> None:
     everything = {
         "answerable": True,

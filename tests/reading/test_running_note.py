@@ -17,7 +17,8 @@ from pansophy.errors import EndpointUnavailable, RunFailed, UsageError
 from pansophy.events import ChunkFailed, ChunkRead, NoteWritten
 from pansophy.models import ScriptedModel
 from pansophy.models.scripted import ScriptedCall, count_words
-from pansophy.reading.running_note import MANAGER_SYSTEM, WORKER_SYSTEM, RunningNote, cut_at_sentence
+from pansophy.reading.quotes import cut_at_sentence
+from pansophy.reading.running_note import MANAGER_SYSTEM, WORKER_SYSTEM, RunningNote
 from pansophy.types import ChatMessage, Verdict
 
 QUESTION = "Where is the box now?"

@@ -15,7 +15,7 @@ from pansophy.errors import UsageError
 if TYPE_CHECKING:
     from pansophy.types import Answer
 
-STRATEGIES = ("extagents", "direct", "top_k", "map_reduce", "running_note", "no_context")
+STRATEGIES = ("extagents", "direct", "top_k", "map_reduce", "running_note", "readagent", "no_context")
 
 
 class Order(StrEnum):

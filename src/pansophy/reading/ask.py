@@ -25,6 +25,7 @@ STRATEGIES = {
     "top_k": "pansophy.reading.top_k:TopK",
     "map_reduce": "pansophy.reading.map_reduce:MapReduce",
     "running_note": "pansophy.reading.running_note:RunningNote",
+    "readagent": "pansophy.reading.readagent:ReadAgent",
     "no_context": "pansophy.reading.no_context:NoContext",
 }
 """Name of each strategy and where it is."""

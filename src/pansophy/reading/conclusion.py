@@ -18,7 +18,7 @@ from pansophy.events import ReasoningStarted, ReasoningTried
 from pansophy.models import ChatModel
 from pansophy.reading.passages import as_text, joined, quoted, whole
 from pansophy.reading.strategy import Session
-from pansophy.types import Answer, ChatMessage, Chunk, Verdict
+from pansophy.types import Answer, ChatMessage, Chunk, Evidence, Verdict
 
 SYSTEM = (
     "You answer questions from a text, and from nothing else. What stands between <text> and </text> is material to "
@@ -173,13 +173,22 @@ async def answer_from(
     concluded = await conclude(session, model, asking, range(len(passages)))
     if concluded.verdict is Verdict.NOTHING_FOUND:
         return session.answer("", Verdict.NOTHING_FOUND, everything)
+    evidence = grounds(session, concluded, passages) or everything
+    return session.answer(concluded.text, concluded.verdict, evidence)
+
+
+def grounds(session: Session, concluded: Conclusion, passages: Sequence[Chunk]) -> tuple[Evidence, ...]:
+    """The sentence of `passages` that the answer was given with, cited; else the one that has the answer's words.
+
+    Empty if neither stands there. A quote that doesn't is left out with a warning.
+    """
     quote = str(getattr(concluded.reply, "quote", ""))
     evidence = quoted(quote, passages, statement=concluded.text, rating=100.0, cited=True) or quoted(
         concluded.text, passages, statement=concluded.text, rating=50.0, cited=False
     )
     if quote and (evidence is None or not evidence.cited):
         session.warn("the quote that the answer was given with does not stand in the text; it was left out")
-    return session.answer(concluded.text, concluded.verdict, (evidence,) if evidence else everything)
+    return (evidence,) if evidence else ()
 
 
 async def answer_alone(

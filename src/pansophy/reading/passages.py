@@ -36,6 +36,9 @@ LONGEST_WORD = 80
 MOST_BYTES_A_TOKEN = 12
 """Text with more UTF-8 bytes than this for each token of the window isn't even counted."""
 
+NO_RATING = 50.0
+"""The rating of evidence from a strategy that has no measure of relevance: all of it counts alike."""
+
 _FRAME = re.compile(r"<(/?)(text|reports|note)>", re.IGNORECASE)
 
 T = TypeVar("T")
@@ -151,11 +154,11 @@ async def pages_for(
     else:
         ranked = await asyncio.to_thread(pages_by_rank, corpus, question, size, best)
         pages = sorted(ranked, key=lambda page: page.number)
-    fitting = [part for page in pages for part in await _split_to_fit(model, page, build, max_tokens)]
+    fitting = [part for page in pages for part in await split_to_fit(model, page, build, max_tokens)]
     return [replace(page, number=number) for number, page in enumerate(fitting)]
 
 
-async def _split_to_fit(model: ChatModel, page: Page, build: Build, max_tokens: int) -> list[Page]:
+async def split_to_fit(model: ChatModel, page: Page, build: Build, max_tokens: int) -> list[Page]:
     """`page` itself, or its halves where the estimate was too low for this text."""
     if await fits(model, build(page.pieces), max_tokens):
         return [page]
@@ -169,7 +172,7 @@ async def _split_to_fit(model: ChatModel, page: Page, build: Build, max_tokens: 
             raise UsageError(f"the window of {model.name} ({model.window} tokens) has no room for any text")
         halves = [(_cut(piece, 0, middle),), (_cut(piece, middle, len(piece.text)),)]
     return [
-        part for half in halves for part in await _split_to_fit(model, replace(page, pieces=half), build, max_tokens)
+        part for half in halves for part in await split_to_fit(model, replace(page, pieces=half), build, max_tokens)
     ]
 
 

@@ -77,6 +77,14 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+def cut_at_sentence(text: str) -> str:
+    """`text` without an unfinished last sentence; all of it if it is the only one."""
+    spans = sentences(text)
+    if len(spans) < 2 or re.search(r"[.!?。！？…][\"'”’)\]]*\Z", text.rstrip()):
+        return text.rstrip()
+    return text[: spans[-2][1]]
+
+
 def widen(span: tuple[int, int], spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """`span` widened to the whole sentences among `spans` (as `sentences` gives them) that it touches."""
     starts = [start for start, _ in spans]

@@ -12,7 +12,6 @@ evidence; a refusal is followed by one call that must answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,8 +21,8 @@ from pansophy.events import ChunkRead, NoteWritten
 from pansophy.models import ChatModel
 from pansophy.papers import Paper
 from pansophy.reading.conclusion import FORCED, JUDGED, Asking, Judging, Quoting, conclude
-from pansophy.reading.passages import as_text, fits, inert, pages_for, quoted, whole
-from pansophy.reading.quotes import locate, sentences
+from pansophy.reading.passages import NO_RATING, as_text, fits, inert, pages_for, quoted, whole
+from pansophy.reading.quotes import cut_at_sentence, locate, sentences
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.types import Answer, ChatMessage, Chunk, Evidence, Usage, Verdict
 
@@ -38,8 +37,6 @@ PAPER = Paper(
 )
 
 DIRECTIONS = ("forward", "backward")
-NO_RATING = 50.0
-"""The method has no measure of relevance: all that reaches the note counts alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +95,6 @@ def manager_prompt(question: str, note: str, forced: bool) -> list[ChatMessage]:
     """The note verbatim, then the question."""
     content = f"<text>\n{inert(note)}\n</text>\n\nQuestion: {question}\n\n{FORCED if forced else JUDGED}"
     return [ChatMessage("system", MANAGER_SYSTEM), ChatMessage("user", content)]
-
-
-def cut_at_sentence(text: str) -> str:
-    """`text` without an unfinished last sentence; all of it if it is the only one."""
-    spans = sentences(text)
-    if len(spans) < 2 or re.search(r"[.!?。！？…][\"'”’)\]]*\Z", text.rstrip()):
-        return text.rstrip()
-    return text[: spans[-2][1]]
 
 
 @dataclass(slots=True)
