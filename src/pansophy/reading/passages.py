@@ -162,18 +162,24 @@ async def split_to_fit(model: ChatModel, page: Page, build: Build, max_tokens: i
     """`page` itself, or its halves where the estimate was too low for this text."""
     if await fits(model, build(page.pieces), max_tokens):
         return [page]
+    if (parts := halves(page)) is None:
+        raise UsageError(f"the window of {model.name} ({model.window} tokens) has no room for any text")
+    return [part for half in parts for part in await split_to_fit(model, half, build, max_tokens)]
+
+
+def halves(page: Page) -> tuple[Page, Page] | None:
+    """`page` in two, between its pieces, else sentences, else words; None when it is a single word."""
     if len(page.pieces) > 1:
         middle = len(page.pieces) // 2
-        halves = [page.pieces[:middle], page.pieces[middle:]]
-    else:
-        (piece,) = page.pieces
-        middle = _word_border(piece.text, len(piece.text) // 2)
-        if not 0 < middle < len(piece.text):
-            raise UsageError(f"the window of {model.name} ({model.window} tokens) has no room for any text")
-        halves = [(_cut(piece, 0, middle),), (_cut(piece, middle, len(piece.text)),)]
-    return [
-        part for half in halves for part in await split_to_fit(model, replace(page, pieces=half), build, max_tokens)
-    ]
+        return replace(page, pieces=page.pieces[:middle]), replace(page, pieces=page.pieces[middle:])
+    (piece,) = page.pieces
+    middle = len(piece.text) // 2
+    border = min((start for start, _ in sentences(piece.text)[1:]), key=lambda start: abs(start - middle), default=0)
+    middle = border or _word_border(piece.text, middle)
+    if not 0 < middle < len(piece.text):
+        return None
+    left, right = _cut(piece, 0, middle), _cut(piece, middle, len(piece.text))
+    return replace(page, pieces=(left,)), replace(page, pieces=(right,))
 
 
 def _cut(piece: Chunk, start: int, end: int) -> Chunk:
