@@ -42,6 +42,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Routed(Event):
+    """The strategy by which this question is read was chosen for `reason`. Comes before `RunStarted`."""
+
+    kind: ClassVar[str] = "routed"
+    strategy: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
     """`chunks` is how many chunks the strategy may read, `order` is "rank" or "document".
 
@@ -172,6 +181,7 @@ class AnswerReady(Event):
 EVENT_KINDS: dict[str, type[Event]] = {
     event.kind: event
     for event in (
+        Routed,
         RunStarted,
         RoundStarted,
         ChunkRead,

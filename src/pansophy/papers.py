@@ -40,6 +40,8 @@ SYSTEM_MODULES = (
     "pansophy.reading.map_reduce",
     "pansophy.reading.running_note",
     "pansophy.reading.readagent",
+    "pansophy.reading.aggregation",
+    "pansophy.reading.auto",
     "pansophy.reading.no_context",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""

@@ -246,7 +246,9 @@ def test_verbose_shows_every_message_beside_the_answer(run: Run, server: m.Misbe
     assert done.stdout.startswith("Tomas Lindqvist [1]")
 
 
-@pytest.mark.parametrize("strategy", ["direct", "top-k", "map-reduce", "running_note", "readagent", "no-context"])
+@pytest.mark.parametrize(
+    "strategy", ["direct", "top-k", "map-reduce", "running_note", "readagent", "auto", "no-context"]
+)
 def test_every_strategy_can_be_chosen(run: Run, strategy: str) -> None:
     everything = {
         "answerable": True,
@@ -260,6 +262,29 @@ def test_every_strategy_can_be_chosen(run: Run, strategy: str) -> None:
         done = run("ask", QUESTION, str(HANDBOOK), "--strategy", strategy, "--json", *model(server))
     assert done.returncode in (0, 3), done.stderr
     assert json.loads(done.stdout)["settings"]["strategy"] == strategy.replace("-", "_")
+
+
+def test_words_are_counted_by_a_plan_from_a_file(run: Run, server: m.MisbehavingServer, tmp_path: Path) -> None:
+    plan, text = tmp_path / "plan.json", tmp_path / "list.txt"
+    plan.write_text(json.dumps({"kinds": [{"name": "w", "source": "words"}], "reduce": "most_common", "field": "word"}))
+    text.write_text("ox cow ox calf")
+    done = run("ask", "Which is it?", str(text), "-s", "aggregation", "--plan", str(plan), *model(server))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ox [1]")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", "can't be read as JSON"), ('{"reduce": "count"}', "the plan is wrong: kinds: Field required")],
+)
+def test_a_file_that_is_no_plan_is_named_before_anything_is_asked(
+    run: Run, server: m.MisbehavingServer, tmp_path: Path, content: str, words: str
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(content)
+    done = run("ask", QUESTION, str(HANDBOOK), "-s", "aggregation", "--plan", str(plan), *model(server))
+    assert (done.returncode, server.requests) == (2, [])
+    assert words in done.stderr
 
 
 def test_ctrl_c_keeps_what_was_read_and_resume_goes_on(

@@ -20,6 +20,7 @@ from pansophy.events import (
     NoteWritten,
     ReasoningStarted,
     RoundStarted,
+    Routed,
     Warned,
 )
 from pansophy.types import Usage
@@ -162,6 +163,13 @@ def test_running_notes_are_shown_with_their_step() -> None:
     note = NoteWritten(step=3, of=9, text="so far:\nthe key moved", usage=Usage(calls=1))
     text = rendered(progress_of(started(0, strategy="running_note"), note))
     assert "3 of 9  so far: the key moved" in text
+
+
+def test_the_chosen_strategy_is_shown_with_the_reason() -> None:
+    chosen = Routed(strategy="map_reduce", reason="the question is about the text as a whole")
+    text = rendered(progress_of(chosen, started(3, strategy="map_reduce")))
+    assert "chosen map reduce: the question is about the text as a whole" in text
+    assert str(message_of(chosen)) == "[chosen] map reduce: the question is about the text as a whole"
 
 
 def test_a_terminal_without_unicode_gets_plain_signs() -> None:

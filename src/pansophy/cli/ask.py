@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +16,17 @@ from pansophy.errors import UsageError
 if TYPE_CHECKING:
     from pansophy.types import Answer
 
-STRATEGIES = ("extagents", "direct", "top_k", "map_reduce", "running_note", "readagent", "no_context")
+STRATEGIES = (
+    "extagents",
+    "direct",
+    "top_k",
+    "map_reduce",
+    "running_note",
+    "readagent",
+    "aggregation",
+    "auto",
+    "no_context",
+)
 
 
 class Order(StrEnum):
@@ -52,6 +63,20 @@ def duration(value: str | float) -> float:
     if not 0 < seconds < float("inf"):
         raise typer.BadParameter(f"{value!r} is not a time: write 90, 90s, 5m or 1h")
     return seconds
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        UsageError: there is no such file, or it isn't JSON; says which and where.
+    """
+    import json
+
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read as JSON: {error}") from error
 
 
 READING = "Reading"
@@ -146,6 +171,14 @@ def ask(
     language: Annotated[
         Language, typer.Option(help="The language of the prompts.", rich_help_panel=READING)
     ] = Language.AUTO,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON file with the plan of an aggregation, instead of one that the model makes.",
+            rich_help_panel=READING,
+            show_default=False,
+        ),
+    ] = None,
     deadline: Annotated[
         float | None,
         typer.Option(
@@ -212,6 +245,7 @@ def ask(
         "chunk_tokens": chunk_tokens,
         "max_chunks": max_chunks,
         "language": None if language is Language.AUTO else str(language),
+        "plan": None if plan is None else read_json(plan),
     }
     if corpus is None and not sources:
         raise UsageError("nothing to read: name files, folders or globs, - for standard input, or --corpus NAME")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Measure strategies and models on questions with known answers.")
 
-READS_ALL = ("map_reduce", "running_note", "readagent")
+READS_ALL = ("map_reduce", "running_note", "readagent", "aggregation")
 """Strategies that read the whole corpus for every question unless `--max-chunks` bounds them."""
 
 

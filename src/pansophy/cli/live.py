@@ -20,7 +20,7 @@ from rich.text import Text
 
 from pansophy.cli.progress import FAILED, WAITING, Progress, Rung, Try
 from pansophy.cli.wording import clock, counted, one_line, short_count, try_said
-from pansophy.events import ChunkFailed, ChunkRead, Event, NoteWritten, ReasoningTried, Warned
+from pansophy.events import ChunkFailed, ChunkRead, Event, NoteWritten, ReasoningTried, Routed, Warned
 
 MAX_GRID_ROWS = 10
 FAINT = 25.0
@@ -195,6 +195,8 @@ class RunView:
 
     def _facts(self) -> Iterator[tuple[str, Text]]:
         progress, look = self.progress, self._look
+        if progress.routed is not None:
+            yield "  chosen", Text(f"{progress.routed.strategy.replace('_', ' ')}: {one_line(progress.routed.reason)}")
         if progress.synchronised:
             yield "  shared", Text(f"{counted(progress.synchronised, 'finding')} shown to every reader")
         if rungs := progress.ladder():
@@ -256,6 +258,8 @@ def message_of(event: Event) -> Text | None:
             return Text.assemble((f"[round {event.round}, try {event.attempt}] ", "dim"), (said, "bold"))
         case NoteWritten():
             return Text.assemble((f"[note {event.step} of {event.of}] ", "dim"), one_line(event.text))
+        case Routed():
+            return Text(f"[chosen] {event.strategy.replace('_', ' ')}: {one_line(event.reason)}", style="dim")
         case Warned():
             return Text(f"[note] {one_line(event.message)}", style="yellow")
         case _:

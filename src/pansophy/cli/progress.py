@@ -16,6 +16,7 @@ from pansophy.events import (
     ReasoningStarted,
     ReasoningTried,
     RoundStarted,
+    Routed,
     RunStarted,
     Warned,
 )
@@ -47,6 +48,7 @@ class Rung:
 class Progress:
     """The state of one run. Feed it every event by `add`."""
 
+    routed: Routed | None = None
     started: RunStarted | None = None
     round: int = 0
     synchronised: int = 0
@@ -67,6 +69,8 @@ class Progress:
         """Take one event into account."""
         self.seconds = max(self.seconds, event.seconds)
         match event:
+            case Routed():
+                self.routed = event
             case RunStarted():
                 self.started = event
                 self.grid = [WAITING] * event.chunks

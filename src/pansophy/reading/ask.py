@@ -26,6 +26,8 @@ STRATEGIES = {
     "map_reduce": "pansophy.reading.map_reduce:MapReduce",
     "running_note": "pansophy.reading.running_note:RunningNote",
     "readagent": "pansophy.reading.readagent:ReadAgent",
+    "aggregation": "pansophy.reading.aggregation:Aggregation",
+    "auto": "pansophy.reading.auto:Auto",
     "no_context": "pansophy.reading.no_context:NoContext",
 }
 """Name of each strategy and where it is."""

@@ -31,6 +31,7 @@ class Session:
 
     Attributes:
         best: what is returned when the budget runs out; a strategy replaces it as it learns more.
+        described: what the answer's settings tell beside the strategy's own description.
     """
 
     def __init__(self, question: str, corpus: Corpus, engine: Engine, emit: Emit | None, run_id: str | None) -> None:
@@ -43,6 +44,7 @@ class Session:
         self.failures: list[ModelError] = []
         self.warnings: list[str] = []
         self.trace: list[Event] = []
+        self.described: dict[str, Any] = {}
         self._emit = emit
         self._started = time.monotonic()
 
@@ -231,7 +233,7 @@ class Strategy(ABC, Generic[SettingsT]):
             answer,
             failed_chunks=tuple(session.failed.values()),
             usage=_round(session.engine.usage),
-            settings=self.describe(),
+            settings={**self.describe(), **session.described},
             run_id=session.run_id,
             warnings=tuple(session.warnings),
             seconds=round(session.seconds, 3),

@@ -102,7 +102,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
 
     def _plan(self, session: Session) -> Plan:
         settings = self.settings
-        extracts = settings.findings == "extracts" or (settings.findings == "auto" and _is_small(self.seeker_model))
+        extracts = settings.findings == "extracts" or (settings.findings == "auto" and is_small(self.seeker_model))
         short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
         rank = settings.order == "rank" or (settings.order == "auto" and not short)
         order = "rank" if rank else "document"
@@ -113,7 +113,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             settings=settings,
             rank=rank,
             extracts=extracts,
-            measured=settings.verdict == "measured" or (settings.verdict == "auto" and _is_small(self.model)),
+            measured=settings.verdict == "measured" or (settings.verdict == "auto" and is_small(self.model)),
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
             schedule=settings.schedule or (FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS),
@@ -455,6 +455,7 @@ def _parameters(model: ChatModel) -> float | None:
     return float(value) if value else None
 
 
-def _is_small(model: ChatModel) -> bool:
+def is_small(model: ChatModel) -> bool:
+    """Whether the model is known to have fewer than `SMALL_MODEL` billion parameters."""
     parameters = _parameters(model)
     return parameters is not None and parameters < SMALL_MODEL
