@@ -22,7 +22,7 @@ from pansophy.corpus.pages import pack
 from pansophy.errors import AuthenticationFailed, ModelError, SourceError, StoreError, UnknownModel, UsageError
 from pansophy.evaluation import provenance
 from pansophy.evaluation.datasets import Dataset, Question
-from pansophy.evaluation.files import append_line, drop_torn_line, read_lines, refuse_difference, write_atomically
+from pansophy.evaluation.files import append_line, drop_torn_line, read_lines, refuse_difference, write_json
 from pansophy.models import ChatModel
 from pansophy.types import Answer, Chunk
 
@@ -270,7 +270,7 @@ class _Folder:
             self.state.undecided.append(question_id)
         else:
             self.state.kept.append(question_id)
-        write_atomically(self.path / KEPT, {**self._made, **asdict(self.state)})
+        write_json(self.path / KEPT, {**self._made, **asdict(self.state)})
 
 
 def read_ids(path: str | Path, dataset: Dataset) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands of `pansophy bench` that read a dataset from a file that the user has."""
+"""The benchmarks whose data the user has as files."""
 
 from __future__ import annotations
 
@@ -7,61 +7,42 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pansophy.cli.bench import (
-    BaseUrl,
-    Choice,
-    Deadline,
-    Ids,
-    Limit,
-    LimitAll,
-    Model,
-    Output,
-    QuestionDeadline,
-    RetryFailed,
-    SeekerModel,
-    Settings,
-    Strategies,
-    Window,
-    _assignments,
-    _run,
-    app,
-)
+from pansophy.cli.bench.running import Data
 from pansophy.errors import UsageError
 
 if TYPE_CHECKING:
     from pansophy.corpus import Corpus
     from pansophy.evaluation.datasets import Dataset
 
-Offset = Annotated[int, typer.Option("--offset", "-k", min=0, help="Leave out the first so many questions.")]
-Seed = Annotated[int, typer.Option(help="Recorded with the results.")]
-USUAL = "extagents,top_k,direct"
+
+def hotpotqa(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder with questions.json and corpus.json, or a file in the form of HotpotQA and 2WikiMultihopQA.",
+            show_default="found through PANSOPHY_DATA",
+        ),
+    ] = None,
+) -> Data:
+    """Measure strategies on HotpotQA, or on 2WikiMultihopQA: questions whose answer takes two paragraphs or more.
+
+    For example: pansophy bench hotpotqa --data hotpotqa-100 --strategies extagents,top_k --limit 20 -o results/try
+    """
+    from pansophy.evaluation.datasets import load_hotpotqa
+
+    dataset = load_hotpotqa(data)
+    return Data(lambda count: dataset)
 
 
-@app.command()
 def infinitebench(
     data: Annotated[Path, typer.Option(help="One of its files, such as longbook_qa_eng.jsonl.")],
-    output: Output,
     task: Annotated[
         str | None, typer.Option(help="Which task the file is; `bench list` names them.", show_default="by its name")
     ] = None,
     variant: Annotated[
         str, typer.Option(help="Whose scorer is followed: openbmb, extagents or llmxmapreduce.")
     ] = "openbmb",
-    model: Model = "default",
-    seeker_model: SeekerModel = None,
-    base_url: BaseUrl = None,
-    window: Window = None,
-    strategies: Strategies = USUAL,
-    limit: Limit = None,
-    offset: Offset = 0,
-    limit_all: LimitAll = None,
-    settings: Settings = None,
-    question_deadline: QuestionDeadline = None,
-    deadline: Deadline = None,
-    ids: Ids = None,
-    retry_failed: RetryFailed = False,
-    seed: Seed = 0,
-) -> None:
+) -> Data:
     """Measure strategies on a task of InfiniteBench: books, dialogues, code and numbers of 100,000 tokens and more.
 
     For example: pansophy bench infinitebench --data longbook_qa_eng.jsonl --limit 20 -o results/en-qa
@@ -70,41 +51,13 @@ def infinitebench(
 
     dataset = load_infinitebench(data, task=task, variant=variant)
     _note_rows(dataset, TASKS[task_of(data, task)].rows)
-    _run(
-        lambda count: dataset,
-        strategies,
-        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
-        output,
-        limit_all=limit_all,
-        limit=limit,
-        offset=offset,
-        total_seconds=deadline,
-        ids=ids,
-        retry_failed=retry_failed,
-        seed=seed,
-    )
+    return Data(lambda count: dataset)
 
 
-@app.command()
 def longbench(
     data: Annotated[Path, typer.Option(help="The benchmark's data.json.")],
-    output: Output,
     kinds: Annotated[str, typer.Option(help="Tell results apart by difficulty, length or domain.")] = "length",
-    model: Model = "default",
-    seeker_model: SeekerModel = None,
-    base_url: BaseUrl = None,
-    window: Window = None,
-    strategies: Strategies = USUAL,
-    limit: Limit = None,
-    offset: Offset = 0,
-    limit_all: LimitAll = None,
-    settings: Settings = None,
-    question_deadline: QuestionDeadline = None,
-    deadline: Deadline = None,
-    ids: Ids = None,
-    retry_failed: RetryFailed = False,
-    seed: Seed = 0,
-) -> None:
+) -> Data:
     """Measure strategies on LongBench v2: hard questions with four choices over texts of up to two million words.
 
     For example: pansophy bench longbench --data data.json --kinds difficulty --limit 50 -o results/longbench
@@ -113,40 +66,12 @@ def longbench(
 
     dataset = load_longbench(data, kinds=kinds)
     _note_rows(dataset, QUESTIONS)
-    _run(
-        lambda count: dataset,
-        strategies,
-        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
-        output,
-        limit_all=limit_all,
-        limit=limit,
-        offset=offset,
-        total_seconds=deadline,
-        ids=ids,
-        retry_failed=retry_failed,
-        seed=seed,
-    )
+    return Data(lambda count: dataset)
 
 
-@app.command()
 def musique(
     data: Annotated[Path, typer.Option(help="A file of its answerable part, such as musique_ans_v1.0_dev.jsonl.")],
-    output: Output,
-    model: Model = "default",
-    seeker_model: SeekerModel = None,
-    base_url: BaseUrl = None,
-    window: Window = None,
-    strategies: Strategies = USUAL,
-    limit: Limit = None,
-    offset: Offset = 0,
-    limit_all: LimitAll = None,
-    settings: Settings = None,
-    question_deadline: QuestionDeadline = None,
-    deadline: Deadline = None,
-    ids: Ids = None,
-    retry_failed: RetryFailed = False,
-    seed: Seed = 0,
-) -> None:
+) -> Data:
     """Measure strategies on MuSiQue: questions of two to four hops, over the union of all questions' paragraphs.
 
     For example: pansophy bench musique --data musique_ans_v1.0_dev.jsonl --limit 50 -o results/musique
@@ -154,27 +79,13 @@ def musique(
     from pansophy.evaluation.datasets import load_musique
 
     dataset = load_musique(data)
-    _run(
-        lambda count: dataset,
-        strategies,
-        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
-        output,
-        limit_all=limit_all,
-        limit=limit,
-        offset=offset,
-        total_seconds=deadline,
-        ids=ids,
-        retry_failed=retry_failed,
-        seed=seed,
-    )
+    return Data(lambda count: dataset)
 
 
-@app.command()
 def questions(
     data: Annotated[
         Path, typer.Option(help="JSON lines with question, answer or answers, and perhaps id, kind, context.")
     ],
-    output: Output,
     corpus: Annotated[
         str | None,
         typer.Option(
@@ -185,21 +96,7 @@ def questions(
     rules: Annotated[
         str, typer.Option(help="How answers are compared: hotpotqa, infinitebench-zh for Chinese.")
     ] = "hotpotqa",
-    model: Model = "default",
-    seeker_model: SeekerModel = None,
-    base_url: BaseUrl = None,
-    window: Window = None,
-    strategies: Strategies = USUAL,
-    limit: Limit = None,
-    offset: Offset = 0,
-    limit_all: LimitAll = None,
-    settings: Settings = None,
-    question_deadline: QuestionDeadline = None,
-    deadline: Deadline = None,
-    ids: Ids = None,
-    retry_failed: RetryFailed = False,
-    seed: Seed = 0,
-) -> None:
+) -> Data:
     """Measure strategies on questions of your own.
 
     For example: pansophy bench questions --data mine.jsonl --corpus handbook/ -o results/mine
@@ -211,20 +108,7 @@ def questions(
         raise UsageError(f"the questions in {data} bring no 'context': name what they are asked of with --corpus")
     if dataset.documents_of is not None and corpus is not None:
         raise UsageError(f"the questions in {data} bring their own 'context': leave out --corpus")
-    _run(
-        lambda count: dataset,
-        strategies,
-        Choice(model, seeker_model, base_url, window, _assignments(settings), question_deadline),
-        output,
-        corpus=None if corpus is None else _open_corpus(corpus),
-        limit_all=limit_all,
-        limit=limit,
-        offset=offset,
-        total_seconds=deadline,
-        ids=ids,
-        retry_failed=retry_failed,
-        seed=seed,
-    )
+    return Data(lambda count: dataset, None if corpus is None else _open_corpus(corpus))
 
 
 def _open_corpus(name: str) -> Corpus:
