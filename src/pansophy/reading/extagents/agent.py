@@ -28,6 +28,7 @@ from pansophy.reading.extagents.messages import Message, by_rating, fused
 from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
+from pansophy.reading.extagents.sentences import sentences_by_rank
 from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, Step, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
@@ -103,8 +104,9 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
     def _plan(self, session: Session) -> Plan:
         settings = self.settings
         extracts = settings.findings == "extracts" or (settings.findings == "auto" and is_small(self.seeker_model))
+        single = settings.unit == "sentences"
         short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
-        rank = settings.order == "rank" or (settings.order == "auto" and not short)
+        rank = single or settings.order == "rank" or (settings.order == "auto" and not short)
         order = "rank" if rank else "document"
         room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
         usual = min(SMALL_MODEL_CHUNK[order], room) if extracts else room
@@ -116,9 +118,10 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             measured=settings.verdict == "measured" or (settings.verdict == "auto" and is_small(self.model)),
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
-            schedule=settings.schedule or (FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS),
+            schedule=settings.schedule or _usual_steps(single, extracts),
             rounds=settings.rounds or (2 if extracts else 5),
-            max_chunks=settings.max_chunks or (_usual_chunks(extracts) if rank and not settings.exhaustive else None),
+            max_chunks=settings.max_chunks
+            or (_usual_chunks(single, extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
             reread=not extracts if settings.reread is None else settings.reread,
             read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
@@ -164,10 +167,10 @@ class Pages:
         self._corpus = corpus
         self._plan = plan
         self._list: list[Page] | None = None
+        self._limit = plan.max_chunks or corpus.chunk_count
         if plan.rank:
-            limit = plan.max_chunks or corpus.chunk_count
-            found = pages_by_rank(corpus, question, plan.chunk_tokens, limit)
-            links = plan.settings.links
+            found = self._best(question, self._limit)
+            links = plan.settings.links if plan.settings.unit == "chunks" else 0
             self._list = with_links(corpus, found, plan.chunk_tokens, first=LINKS_FROM, most=links) if links else found
             self._count = len(self._list)
         else:
@@ -186,13 +189,21 @@ class Pages:
         assert self._list is not None
         return self._list[number]
 
+    def _best(self, query: str, limit: int) -> list[Page]:
+        if self._plan.settings.unit == "sentences":
+            return sentences_by_rank(self._corpus, query, limit)
+        return pages_by_rank(self._corpus, query, self._plan.chunk_tokens, limit)
+
     def search_again(self, query: str) -> int:
-        """Append the best pages for `query` that aren't there yet, at most a quarter as many; returns how many."""
+        """Append the best pages for `query` that aren't there yet, at most a quarter as many; returns how many.
+
+        Sentences are short: of them as many as a question gets.
+        """
         if self._list is None:
             return 0
         known = {(page.pieces[0].document, page.pieces[0].start) for page in self._list}
-        more = max(1, len(self._list) // 4)
-        found = pages_by_rank(self._corpus, query, self._plan.chunk_tokens, len(self._list) + more)
+        more = self._limit if self._plan.settings.unit == "sentences" else max(1, len(self._list) // 4)
+        found = self._best(query, len(self._list) + more)
         new = [p for p in found if p.score is not None and (p.pieces[0].document, p.pieces[0].start) not in known]
         self._list.extend(new[:more])
         self._count = len(self._list)
@@ -236,7 +247,7 @@ class _Reading:
             self.session,
             self.strategy.model,
             plan.language,
-            text_order=not plan.rank,
+            text_order=not plan.rank or settings.unit == "sentences",
             extracts=plan.extracts,
             least_certainty=settings.least_certainty if plan.measured else None,
             reply_tokens=settings.answer_tokens,
@@ -445,8 +456,12 @@ def _check_window(model: ChatModel, smallest: int, what: str) -> None:
         )
 
 
-def _usual_chunks(extracts: bool) -> int:
-    return 10 if extracts else 32
+def _usual_chunks(single: bool, extracts: bool) -> int:
+    return 24 if single else 10 if extracts else 32
+
+
+def _usual_steps(single: bool, extracts: bool) -> tuple[Step, ...]:
+    return ("all",) if single else FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS
 
 
 def _parameters(model: ChatModel) -> float | None:

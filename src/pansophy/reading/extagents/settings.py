@@ -20,13 +20,16 @@ class ExtAgentsSettings:
     Args:
         rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
         schedule: how many messages the reasoning agent is given in round 1, try after try; None for 1, 2, 4, 8, all,
-            or 5, all with extracts (a small model is sure of itself too soon).
+            or 5, all with extracts (a small model is sure of itself too soon), or all with sentences.
         later_schedule: the same for the rounds after.
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
             short document.
+        unit: what a seeking agent reads and a message holds: "chunks", or the single "sentences" that a search over
+            sentences ranks best, shown in the order of the text. For facts that stand alone in a text about other
+            things.
         chunk_tokens: tokens of a chunk; None for a size that suits the model.
-        max_chunks: the most chunks read; None for 32 in rank order (10 with extracts), and for all in document order or
-            with `exhaustive`.
+        max_chunks: the most chunks (or sentences) read; None for 32 in rank order (10 with extracts, 24 sentences), and
+            for all in document order or with `exhaustive`.
         exhaustive: read all chunks before the reasoning agent's first try. With the same `max_chunks` the answer is the
             same as without.
         read_ahead: read the next step's chunks while a reasoning try runs; None does so unless the model runs on
@@ -59,6 +62,7 @@ class ExtAgentsSettings:
     schedule: tuple[Step, ...] | None = None  # section 3: 1, 2, 4, 8, all at t = 1
     later_schedule: tuple[Step, ...] = ("all",)  # section 3: one try with everything for t >= 2
     order: Literal["auto", "rank", "document"] = "auto"
+    unit: Literal["chunks", "sentences"] = "chunks"  # ours
     chunk_tokens: int | None = None
     max_chunks: int | None = None
     exhaustive: bool = False
@@ -93,6 +97,9 @@ class ExtAgentsSettings:
         if self.max_synchronised is not None and self.max_synchronised < 0:
             raise UsageError(f"max_synchronised must be at least 0, not {self.max_synchronised}")
         _check_choice("order", self.order, ("auto", "rank", "document"))
+        _check_choice("unit", self.unit, ("chunks", "sentences"))
+        if self.unit == "sentences" and self.order == "document":
+            raise UsageError("sentences are chosen by a search: with unit='sentences' order must be 'auto' or 'rank'")
         _check_choice("findings", self.findings, ("auto", "statements", "extracts"))
         _check_choice("verdict", self.verdict, ("auto", "stated", "measured"))
         if not 0 <= self.least_certainty <= 1:
