@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 from pansophy.errors import UsageError
 from pansophy.evaluation.babilong.scoring import VARIANT, compare_answers
 from pansophy.evaluation.babilong.tasks import Problem, generate
 from pansophy.evaluation.datasets import Dataset, Question
-from pansophy.evaluation.haystack import Noise, hide, length_name
-from pansophy.types import Document
+from pansophy.evaluation.generated import GOLD, generated, seed_of
+from pansophy.evaluation.haystack import Noise, hide
 
 
 def babilong(tasks: Sequence[str], tokens: int, samples: int, noise: Noise, *, seed: int = 0) -> Dataset:
@@ -39,30 +37,16 @@ def babilong(tasks: Sequence[str], tokens: int, samples: int, noise: Noise, *, s
     questions = []
     for task in tasks:
         for number in range(samples):
-            problem = generate(task, seed * 1_000_003 + number)
             identity = f"{task}-{number}"
-            problems[identity] = problem
-            questions.append(Question(identity, problem.question, (problem.answer,), ("text",), task))
+            problem = problems[identity] = generate(task, seed_of(identity, seed))
+            questions.append(Question(identity, problem.question, (problem.answer,), GOLD, task))
 
-    def documents(question: Question) -> tuple[Document, ...]:
-        made = hide(problems[question.id].facts, noise, tokens, seed=seed * 1_000_003 + int(question.id.split("-")[1]))
-        digest = hashlib.sha256(made.text.encode()).hexdigest()
-        return (Document("text", "text", made.text, source=question.id, sha256=digest),)
+    def text_of(question: Question) -> str:
+        return hide(problems[question.id].facts, noise, tokens, seed=seed_of(question.id, seed)).text
 
     def score(prediction: str, question: Question) -> float:
         problem = problems[question.id]
         return float(compare_answers(prediction, problem.answer, problem.question, problem.task))
 
-    made_of = {"tasks": list(tasks), "tokens": tokens, "samples": samples, "seed": seed, "noise": noise.digest}
-    return Dataset(
-        name=f"babilong-{length_name(tokens)}",
-        questions=tuple(questions),
-        documents=(),
-        sha256=hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest(),
-        scorer_name="hotpotqa",
-        documents_of=documents,
-        score=score,
-        score_name=VARIANT,
-        benchmark="babilong",
-        tokens=tokens,
-    )
+    made_of = {"tasks": list(tasks), "samples": samples, "seed": seed, "noise": noise.digest}
+    return generated("babilong", questions, text_of, tokens, made_of, score=score, score_name=VARIANT)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 from pansophy.errors import UsageError
 from pansophy.evaluation.datasets import Dataset, Question
-from pansophy.evaluation.haystack import Noise, hide, length_name
+from pansophy.evaluation.generated import GOLD, generated, seed_of
+from pansophy.evaluation.haystack import Noise, hide
 from pansophy.evaluation.hops.chains import Problem, generate
-from pansophy.types import Document
 
 
 def hops(lengths: Sequence[int], tokens: int, samples: int, noise: Noise, *, decoys: int = 3, seed: int = 0) -> Dataset:
@@ -40,31 +38,11 @@ def hops(lengths: Sequence[int], tokens: int, samples: int, noise: Noise, *, dec
     for length in lengths:
         for number in range(samples):
             identity = f"{length}hops-{number}"
-            problem = problems[identity] = generate(length, _seed_of(identity, seed), decoys=decoys)
-            questions.append(Question(identity, problem.question, (problem.answer,), ("text",), f"{length} hops"))
+            problem = problems[identity] = generate(length, seed_of(identity, seed), decoys=decoys)
+            questions.append(Question(identity, problem.question, (problem.answer,), GOLD, f"{length} hops"))
 
-    def documents(question: Question) -> tuple[Document, ...]:
-        made = hide(problems[question.id].facts, noise, tokens, seed=_seed_of(question.id, seed))
-        digest = hashlib.sha256(made.text.encode()).hexdigest()
-        return (Document("text", "text", made.text, source=question.id, sha256=digest),)
+    def text_of(question: Question) -> str:
+        return hide(problems[question.id].facts, noise, tokens, seed=seed_of(question.id, seed)).text
 
-    made_of = {
-        "hops": list(lengths),
-        "tokens": tokens,
-        "samples": samples,
-        "decoys": decoys,
-        "seed": seed,
-        "noise": noise.digest,
-    }
-    return Dataset(
-        name=f"hops-{length_name(tokens)}",
-        questions=tuple(questions),
-        documents=(),
-        sha256=hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest(),
-        scorer_name="hotpotqa",
-        documents_of=documents,
-    )
-
-
-def _seed_of(identity: str, seed: int) -> int:
-    return seed * 1_000_003 + int(identity.rpartition("-")[2])
+    made_of = {"hops": list(lengths), "samples": samples, "decoys": decoys, "seed": seed, "noise": noise.digest}
+    return generated("hops", questions, text_of, tokens, made_of)

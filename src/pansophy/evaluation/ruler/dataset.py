@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 from pansophy.errors import UsageError
 from pansophy.evaluation.datasets import Dataset, Question
-from pansophy.evaluation.haystack import Count, Noise, hide, length_name
+from pansophy.evaluation.generated import GOLD, generated, seed_of
+from pansophy.evaluation.haystack import Count, Noise, hide
 from pansophy.evaluation.metrics import string_match_all
 from pansophy.evaluation.ruler.needles import VARIANTS, needles
 from pansophy.evaluation.ruler.problem import Problem
 from pansophy.evaluation.ruler.variables import variables
 from pansophy.evaluation.ruler.words import common_words, frequent_words
-from pansophy.types import Document
 
 TASKS = (*VARIANTS, "vt", "cwe", "fwe")
 
@@ -58,50 +56,37 @@ def ruler(
     repeated = Noise(REPEATED, count)
     problems: dict[str, Problem] = {}
 
-    def problem(question: Question) -> Problem:
-        return problems[question.id]
-
-    def documents(question: Question) -> tuple[Document, ...]:
-        made = problem(question)
-        text = made.text
-        if not text:
-            around = repeated if question.kind == "niah_single_1" else noise
-            if made.decoys:
-                around = Noise(made.decoys, count)
-            assert around is not None
-            text = hide(made.facts, around, tokens, seed=_seed_of(question.id, seed)).text
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return (Document("text", "text", text, source=question.id, sha256=digest),)
+    def text_of(question: Question) -> str:
+        made = problems[question.id]
+        if made.text:
+            return made.text
+        around = repeated if question.kind == "niah_single_1" else noise
+        if made.decoys:
+            around = Noise(made.decoys, count)
+        assert around is not None
+        return hide(made.facts, around, tokens, seed=seed_of(question.id, seed)).text
 
     questions = []
     for task in tasks:
         for number in range(samples):
             identity = f"{task}-{number}"
-            made = _problem(task, _seed_of(identity, seed), tokens, count)
-            problems[identity] = made
-            questions.append(Question(identity, made.question, made.answers, ("text",), task))
+            made = problems[identity] = _problem(task, seed_of(identity, seed), tokens, count)
+            questions.append(Question(identity, made.question, made.answers, GOLD, task))
     digest = "" if noise is None else noise.digest
-    made_of = {"tasks": list(tasks), "tokens": tokens, "samples": samples, "seed": seed, "noise": digest}
-    return Dataset(
-        name=f"ruler-{length_name(tokens)}",
-        questions=tuple(questions),
-        documents=(),
-        sha256=hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest(),
-        scorer_name="hotpotqa",
-        documents_of=documents,
+    made_of = {"tasks": list(tasks), "samples": samples, "seed": seed, "noise": digest}
+    return generated(
+        "ruler",
+        questions,
+        text_of,
+        tokens,
+        made_of,
         score=lambda prediction, question: string_match_all(prediction, question.answers),
         score_name="ruler-string_match_all",
-        benchmark="ruler",
-        tokens=tokens,
     )
 
 
 def _needs_noise(task: str) -> bool:
     return task == "vt" or (task in VARIANTS and task != "niah_single_1" and not VARIANTS[task].among_needles)
-
-
-def _seed_of(identity: str, seed: int) -> int:
-    return seed * 1_000_003 + int(identity.rpartition("-")[2])
 
 
 def _problem(task: str, seed: int, tokens: int, count: Count) -> Problem:
