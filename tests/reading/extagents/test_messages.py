@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +17,6 @@ from pansophy.reading.extagents.messages import (
     yes_probability,
 )
 from pansophy.reading.extagents.reasoning import certainty_of
-from pansophy.reading.extagents.seeking import SMALLEST_PIECE, split
 from pansophy.reading.extagents.settings import step_sizes
 from pansophy.reading.quotes import sentences
 from pansophy.types import TokenLogprob
@@ -195,27 +193,3 @@ def test_terms_fold_case_cut_endings_and_pair_chinese_characters():
     assert terms("The Observatories and an observatory") == {"observ"}
     assert terms("看守人") == {"看守", "守人", "人"}
     assert terms("room 7 of B") == {"room", "7"}
-
-
-# --- pieces of a page -------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.text("ab \n灯", min_size=1, max_size=120), min_size=1, max_size=3))
-def test_a_split_page_loses_nothing_and_keeps_every_place(texts):
-    from pansophy.corpus.pages import Page
-    from pansophy.types import Chunk
-
-    pieces = tuple(Chunk(f"d{n}", 100, 100 + len(text), text, n) for n, text in enumerate(texts))
-    halves = split(Page(pieces, 3))
-    if halves is None:
-        assert len(pieces) == 1
-        assert len(texts[0]) < 2 * SMALLEST_PIECE
-        return
-    parts = [piece for half in halves for piece in half.pieces]
-    assert all(half.pieces and half.number == 3 for half in halves)
-    for original in pieces:
-        mine = [part for part in parts if part.document == original.document]
-        assert "".join(part.text for part in mine) == original.text
-        assert (mine[0].start, mine[-1].end) == (original.start, original.end)
-        assert all(part.end - part.start == len(part.text) > 0 for part in mine)
-        assert all(one.end == other.start for one, other in pairwise(mine))

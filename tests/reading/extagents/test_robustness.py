@@ -365,7 +365,7 @@ async def test_without_a_size_of_chunks_the_smallest_window_named_works_too(wind
 @KINDS
 async def test_a_chunk_with_more_tokens_than_estimated_is_read_in_parts_and_never_sent_too_large(findings):
     digits = " ".join(str(n % 10) for n in range(900))
-    corpus = Corpus.from_texts({"d": f"{digits} The lamp hangs. {digits}"}, chunk_tokens=2000)
+    corpus = Corpus.from_texts({"d": f"{digits}. The lamp hangs. {digits}"}, chunk_tokens=2000)
 
     def seek(prompt):
         if findings == "extracts":

@@ -7,7 +7,7 @@ is relevant: the probability of its yes is the rating, and the message is the ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import BaseModel
 
@@ -25,6 +25,7 @@ from pansophy.reading.extagents.messages import (
     yes_probability,
 )
 from pansophy.reading.extagents.prompts import Language, seek_prompt
+from pansophy.reading.passages import halves
 from pansophy.reading.quotes import holds_numbers, locate, sentences, widen
 from pansophy.reading.strategy import Session
 from pansophy.types import Chunk, Completion, Span, Usage
@@ -35,7 +36,6 @@ LEAST_SUPPORT = 0.5
 """Share of a statement's words that a sentence must hold to stand in for a quote that isn't in the chunk."""
 LEAST_PROBABILITY = 0.02
 """Probability of yes below which a chunk is left out. A small model's yes ranks well but is not calibrated."""
-SMALLEST_PIECE = 40
 SEEK_PRIORITY = 10
 
 
@@ -135,14 +135,13 @@ class SeekingAgents:
         self, number: int, page: Page, round_: int, known: Sequence[Message]
     ) -> tuple[Message | None, Usage]:
         """A chunk with more tokens than its estimate is read in two; the better message counts."""
-        halves = split(page)
-        if halves is None:
+        if (parts := halves(page)) is None:
             raise ContextOverflow(
                 f"not even a piece of a chunk fits the window of {self.model.window} tokens beside the question"
             )
         found: list[Message] = []
         usage = Usage()
-        for half in halves:
+        for half in parts:
             message, spent = await self._read(number, half, round_, known)
             usage += spent
             if message is not None:
@@ -225,19 +224,3 @@ def verified(page: Page, quote: str, statement: str) -> tuple[Chunk, int, int] |
     piece, (start, end), support = best
     supported = support >= LEAST_SUPPORT and holds_numbers(statement, piece.text[start:end])
     return (piece, start, end) if supported else None
-
-
-def split(page: Page) -> tuple[Page, Page] | None:
-    """`page` in two halves, at a border between pieces, else between lines or words; None when it is too short."""
-    if len(page.pieces) > 1:
-        middle = len(page.pieces) // 2
-        return replace(page, pieces=page.pieces[:middle]), replace(page, pieces=page.pieces[middle:])
-    piece = page.pieces[0]
-    middle = len(piece.text) // 2
-    if middle < SMALLEST_PIECE:
-        return None
-    border = max(piece.text.rfind("\n", middle // 2, middle), piece.text.rfind(" ", middle // 2, middle)) + 1
-    cut = border or middle
-    left = replace(piece, end=piece.start + cut, text=piece.text[:cut])
-    right = replace(piece, start=piece.start + cut, text=piece.text[cut:])
-    return replace(page, pieces=(left,)), replace(page, pieces=(right,))
