@@ -77,8 +77,15 @@ def test_a_question_for_something_that_stands_somewhere_is_not_taken_for_another
     assert asked_for(question) is Asked.FACT
 
 
-def case(asked: Asked = Asked.FACT, *, tokens: int = 100_000, room: int = 8000, affordable: bool = True) -> Case:
-    return Case(asked, tokens, room, affordable)
+def case(
+    asked: Asked = Asked.FACT,
+    *,
+    tokens: int = 100_000,
+    room: int = 8000,
+    affordable: bool = True,
+    planned: bool = True,
+) -> Case:
+    return Case(asked, tokens, room, affordable, planned)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +100,8 @@ def case(asked: Asked = Asked.FACT, *, tokens: int = 100_000, room: int = 8000, 
         (case(Asked.OVERVIEW), {"readagent", "map_reduce"}),
         (case(Asked.OVERVIEW, tokens=10), {"direct"}),
         (case(Asked.OVERVIEW, affordable=False), {"extagents"}),
+        (case(Asked.AGGREGATE, planned=False), {"extagents"}),
+        (case(Asked.AGGREGATE, planned=False, tokens=1), {"direct"}),
     ],
 )
 def test_the_first_rule_that_holds_chooses(given: Case, strategies: set[str]) -> None:
@@ -103,7 +112,11 @@ def test_the_first_rule_that_holds_chooses(given: Case, strategies: set[str]) ->
 
 def test_every_case_is_decided_and_every_rule_is_needed() -> None:
     cases = [
-        case(asked, tokens=tokens, affordable=paid) for asked in Asked for tokens in (1, 100_000) for paid in (0, 1)
+        case(asked, tokens=tokens, affordable=paid, planned=planned)
+        for asked in Asked
+        for tokens in (1, 100_000)
+        for paid in (False, True)
+        for planned in (False, True)
     ]
     assert {route(one)[1] for one in cases} == {rule.reason for rule in RULES}
 
@@ -154,6 +167,15 @@ async def test_a_small_model_is_not_given_a_full_window_at_once() -> None:
     small.parameters = 0.5  # type: ignore[attr-defined]
     texts = houses(80)
     assert Auto(small)._case(QUESTION, texts).room < Auto(knowing(window=8000))._case(QUESTION, texts).room
+
+
+async def test_a_small_model_is_not_asked_for_a_plan() -> None:
+    question = f"{QUESTION} List all the lamps that are mentioned in the text."
+    for parameters, expected in ((0.5, "extagents"), (8.0, "aggregation")):
+        model = knowing(window=2600)
+        model.parameters = parameters  # type: ignore[attr-defined]
+        answer = await Auto(model, settings={"chunk_tokens": 60}).run(question, houses(200))
+        assert answer.settings["chosen"]["strategy"] == expected
 
 
 async def test_counting_words_takes_no_call_with_a_plan_whatever_the_question() -> None:

@@ -50,12 +50,13 @@ REREADING = 1.5
 @dataclass(frozen=True, slots=True)
 class Case:
     """What the rules look at: what is asked for, the text's tokens (estimated), how many fit the window beside the
-    question, and whether the limits allow reading everything."""
+    question, whether the limits allow reading everything, and whether there is a plan or a model that can make one."""
 
     asked: Asked
     tokens: int
     room: int
     affordable: bool
+    planned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Rule:
 RULES = (
     Rule(
         ("aggregation",),
-        lambda case: case.asked is Asked.AGGREGATE,
+        lambda case: case.asked is Asked.AGGREGATE and case.planned,
         "the question asks for a count, a list or an extreme over the whole text",
     ),
     Rule(
@@ -87,6 +88,12 @@ RULES = (
         ("extagents",),
         lambda case: case.asked is Asked.OVERVIEW,
         "the question is about the text as a whole, but the limits don't allow reading all of it",
+    ),
+    Rule(
+        ("extagents",),
+        lambda case: case.asked is Asked.AGGREGATE,
+        "the question asks for a count, a list or an extreme over the whole text, but a model this small makes no plan "
+        "for it (give one)",
     ),
     Rule(
         ("extagents",),
@@ -153,7 +160,8 @@ class Auto(Strategy[AutoSettings]):
         window = min(self.model.window, SMALL_WINDOW) if is_small(self.model) else self.model.window
         room = window - INSTRUCTIONS - estimate_tokens(question)
         asked = Asked.AGGREGATE if self.settings.plan is not None else asked_for(question)
-        return Case(asked, tokens, room, affordable(tokens, self.limits))
+        planned = self.settings.plan is not None or not is_small(self.model)
+        return Case(asked, tokens, room, affordable(tokens, self.limits), planned)
 
     def _made(self, session: Session, kind: type[Strategy[Any]]) -> Strategy[Any]:
         given = {name: value for name, value in dataclasses.asdict(self.settings).items() if value is not None}
