@@ -14,6 +14,7 @@ from pansophy.errors import UsageError
 from pansophy.reading.extagents.messages import terms
 from pansophy.reading.extagents.sentences import sentences_by_rank
 from pansophy.reading.extagents.settings import ExtAgentsSettings
+from pansophy.types import Verdict
 
 MOVES = [f"Orla walked to the {place}." for place in ("mill", "quay", "tower", "chapel")]
 QUESTION = "Where is Orla?"
@@ -97,8 +98,17 @@ async def test_a_later_round_finds_the_sentences_about_whom_the_first_one_names(
     assert len(seeks(model)) == len(told)
 
 
-async def test_sentences_cannot_be_read_in_document_order() -> None:
+async def test_a_question_whose_words_stand_nowhere_finds_nothing_and_says_why() -> None:
+    model = agents()
+    answer = await read(model, story(MOVES), "Where is Ebbe?", unit="sentences", **MEASURED)
+    assert (answer.verdict, model.calls) == (Verdict.NOTHING_FOUND, [])
+    assert answer.warnings == ("no sentence has a word of the question",)
+
+
+async def test_sentences_are_chosen_by_a_search_and_never_all_read() -> None:
     with pytest.raises(UsageError, match="order"):
         ExtAgentsSettings(unit="sentences", order="document")
+    with pytest.raises(UsageError, match="exhaustive"):
+        ExtAgentsSettings(unit="sentences", exhaustive=True)
     with pytest.raises(UsageError, match="unit"):
         ExtAgentsSettings(unit="words")  # type: ignore[arg-type]

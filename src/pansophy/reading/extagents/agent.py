@@ -92,6 +92,8 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
     async def _read(self, session: Session) -> Answer:
         plan = await self._fitted(session, self._plan(session))
         pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan)
+        if not len(pages):
+            session.warn("no sentence has a word of the question")
         steps = step_sizes(plan.schedule, len(pages))
         self._begin(session, chunks=len(pages), order="rank" if plan.rank else "document", steps=steps)
         reading = _Reading(self, session, plan, pages)

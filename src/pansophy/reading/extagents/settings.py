@@ -98,8 +98,10 @@ class ExtAgentsSettings:
             raise UsageError(f"max_synchronised must be at least 0, not {self.max_synchronised}")
         _check_choice("order", self.order, ("auto", "rank", "document"))
         _check_choice("unit", self.unit, ("chunks", "sentences"))
-        if self.unit == "sentences" and self.order == "document":
-            raise UsageError("sentences are chosen by a search: with unit='sentences' order must be 'auto' or 'rank'")
+        if self.unit == "sentences" and (self.order == "document" or self.exhaustive):
+            raise UsageError(
+                "sentences are chosen by a search: unit='sentences' goes neither with order='document' nor exhaustive"
+            )
         _check_choice("findings", self.findings, ("auto", "statements", "extracts"))
         _check_choice("verdict", self.verdict, ("auto", "stated", "measured"))
         if not 0 <= self.least_certainty <= 1:
