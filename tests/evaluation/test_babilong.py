@@ -43,7 +43,8 @@ def test_answers_are_labels_of_the_task_and_most_labels_occur(task: str) -> None
     assert len(said) >= len(LABELS[task]) - 1
 
 
-@settings(max_examples=60)
+# The same examples each time: a world may take long, if seldom, until there is something to ask about.
+@settings(max_examples=60, derandomize=True)
 @given(st.sampled_from(NAMES), st.integers(0, 10**9), st.none() | st.integers(1, 60))
 def test_a_problem_is_the_same_for_the_same_arguments_and_as_long_as_asked(task, seed, facts) -> None:
     problem = generate(task, seed, facts=facts)
