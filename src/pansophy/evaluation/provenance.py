@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,15 +19,16 @@ _WATCHED_PACKAGES = ("pansophy", "xllamacpp", "openai", "lancedb", "json-repair"
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory and system. No host or user name: results are published."""
+    """Processor, cores, memory, system, and GPUs where there are any. No host or user name: results are published."""
     import psutil
 
-    return {
+    found = {
         "processor": _processor_name(),
         "cores": _usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
     }
+    return {**found, "gpus": gpus} if (gpus := _gpu_names()) else found
 
 
 def versions() -> dict[str, str]:
@@ -61,6 +64,19 @@ def _processor_name() -> str:
     except OSError:  # only Linux has this file
         found = None
     return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def _gpu_names() -> list[str]:
+    """NVIDIA's GPUs, by its own tool; none where the tool isn't there or fails."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    asked = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in said.splitlines() if line.strip()]
 
 
 def _usable_cores() -> int:

@@ -54,9 +54,10 @@ def local_models(home: Path | None = None) -> list[LocalModel]:
     """
     import psutil
 
-    from pansophy.models.embedded import DEFAULT_SLOTS, DEFAULT_WINDOW
+    from pansophy.models.embedded import DEFAULT_WINDOW
+    from pansophy.models.llamacpp import SLOTS
 
-    files, tokens = ModelFiles(home), DEFAULT_SLOTS * DEFAULT_WINDOW
+    files, tokens = ModelFiles(home), SLOTS * DEFAULT_WINDOW
     available = psutil.virtual_memory().available
     return [
         LocalModel(

@@ -12,12 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from pansophy.models.base import JSONSchema
-from pansophy.models.llamacpp import Lease, ServerSettings, check_file, prompt_cache_mib
+from pansophy.models.llamacpp import SLOTS, Lease, ServerSettings, check_file, prompt_cache_mib, usual_slots
 from pansophy.models.openai_compatible import OpenAICompatible
 from pansophy.types import ChatMessage, Completion
 
 DEFAULT_WINDOW = 4096
-DEFAULT_SLOTS = 2
 BYTES_PER_PARAMETER = 0.75
 """Of a 4-bit file with its embeddings: the guess for files that the catalogue doesn't know."""
 
@@ -31,7 +30,8 @@ class EmbeddedModel:
         name: how the user knows it; the file's name by default.
         identity: what exactly answers; the file's SHA-256 where it is known.
         window: tokens of context for each call (prompt and reply together).
-        slots: calls that run at once, each with a window of its own.
+        slots: calls that run at once, each with a window of its own; None for what `PANSOPHY_SLOTS` says, else for what
+            suits the machine (`usual_slots`), known when the model is loaded.
         threads: threads that compute; 0 takes one for each physical core.
         prompt_cache: MiB of host memory for states of earlier prompts; None takes half of what is available when the
             model is loaded (at most 16 GiB).
@@ -47,7 +47,7 @@ class EmbeddedModel:
         name: str | None = None,
         identity: str | None = None,
         window: int = DEFAULT_WINDOW,
-        slots: int = DEFAULT_SLOTS,
+        slots: int | None = None,
         threads: int = 0,
         prompt_cache: int | None = None,
         parameters: float | None = None,
@@ -55,7 +55,8 @@ class EmbeddedModel:
         self.name = name or (file.name if isinstance(file, Path) else "embedded")
         self._identity = identity
         self.window = window
-        self.parallel = slots
+        self.parallel = slots or SLOTS
+        self._slots = slots
         self.local = True
         self.counts_exactly = True
         self.prompt_cache_mib = prompt_cache
@@ -151,6 +152,8 @@ class EmbeddedModel:
         self.parameters = self.parameters or path.stat().st_size / BYTES_PER_PARAMETER / 1e9
         if self.prompt_cache_mib is None:
             self.prompt_cache_mib = await asyncio.to_thread(prompt_cache_mib)
+        if self._slots is None:
+            self.parallel = self._slots = await asyncio.to_thread(usual_slots)
         settings = ServerSettings(path.resolve(), self.window, self.parallel, self._threads, self.prompt_cache_mib)
         lease = Lease(settings)
         try:

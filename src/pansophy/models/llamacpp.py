@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pansophy.errors import RequestRefused
+from pansophy.errors import RequestRefused, UsageError
 
 PROMPT_CACHE_SHARE = 0.5
 """Share of the memory available after loading that saved prompt states may take."""
@@ -24,6 +24,11 @@ PROMPT_CACHE_SHARE = 0.5
 PROMPT_CACHE_MIB = (256, 16_384)
 """Least and most MiB for saved prompt states."""
 
+
+SLOTS_VARIABLE = "PANSOPHY_SLOTS"
+SLOTS = 2
+SLOTS_WITH_GPU = 16
+"""A GPU computes many prompts in the time of one; two cores don't."""
 
 SPIN_COUNT = "100"
 """How often an OpenMP thread looks for work before it sleeps."""
@@ -149,6 +154,27 @@ def physical_cores() -> int:
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed, math.ceil(_cgroup_cpus(allowed))))
+
+
+def usual_slots() -> int:
+    """How many calls a model runs at once unless its user says so: what `PANSOPHY_SLOTS` says, else by whether
+    llama.cpp computes on a GPU here.
+
+    Raises:
+        UsageError: `PANSOPHY_SLOTS` is no positive number.
+        RequestRefused: llama.cpp can't be loaded.
+    """
+    if chosen := os.environ.get(SLOTS_VARIABLE):
+        if not chosen.isdecimal() or int(chosen) < 1:
+            raise UsageError(f"{SLOTS_VARIABLE} must be a positive number, not {chosen!r}")
+        return int(chosen)
+    return SLOTS_WITH_GPU if has_gpu(load_library()) else SLOTS
+
+
+def has_gpu(xllamacpp: Any) -> bool:
+    """Whether this build of llama.cpp sees a GPU (the package index's computes on the CPU; others are to be had)."""
+    cpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
+    return any(device["type"] != cpu for device in xllamacpp.get_device_info())
 
 
 def _cgroup_cpus(otherwise: int) -> float:

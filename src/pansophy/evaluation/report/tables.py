@@ -203,6 +203,16 @@ def interval(estimate: Estimate, *, signed: bool = False) -> str:
     return f"{100 * estimate.mean:{form}} [{100 * estimate.low:{form}}, {100 * estimate.high:{form}}]"
 
 
+def _machine(machine: Mapping[str, Any]) -> str:
+    parts = (
+        machine["processor"],
+        f"{machine['cores']} cores",
+        f"{machine['memory_gib']} GiB",
+        *machine.get("gpus", ()),
+    )
+    return ", ".join(parts)
+
+
 def origin(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Where a bench's numbers come from: data, rules, models, seed, machines, versions, the last command."""
     data = manifest["dataset"]
@@ -211,10 +221,7 @@ def origin(manifest: Mapping[str, Any]) -> dict[str, str]:
         text = f"{data['documents']} documents, {data['characters']:,} characters"
     else:
         text = f"a text of {tokens:,} tokens each" if tokens else "no text around the facts"
-    machines = {
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
-        for machine in (session["machine"] for session in manifest["sessions"])
-    }
+    machines = {_machine(session["machine"]) for session in manifest["sessions"]}
     last = manifest["sessions"][-1]
     installed = {package: version for package, version in last["versions"].items() if version != "not installed"}
     return {
