@@ -52,7 +52,7 @@ class Routed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """`chunks` is how many chunks the strategy may read, `order` is "rank" or "document".
+    """`chunks` is how many chunks the strategy may read, `order` is "rank", "latest" or "document".
 
     `steps` says how many findings the tries of round 1 are going to be given, where that is known beforehand.
     """

@@ -97,6 +97,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A worked example: findings in the order of their text, a question about them, and its answer."""
+
+    findings: tuple[str, ...]
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One message of a chat prompt."""
 

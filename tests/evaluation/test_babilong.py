@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pansophy.errors import SourceError, UsageError
-from pansophy.evaluation.babilong import LABELS, TASKS, babilong, compare_answers, generate, is_fact, solve
+from pansophy.evaluation.babilong import EXAMPLES, LABELS, TASKS, babilong, compare_answers, generate, is_fact, solve
 from pansophy.evaluation.haystack import Noise, hide, length_of, names_of, read_noise
 
 NAMES = sorted(TASKS)
@@ -242,3 +242,13 @@ def test_noise_comes_from_a_file_or_from_a_folder_in_order(tmp_path) -> None:
         read_noise(tmp_path, words)
     with pytest.raises(SourceError, match="can't be read"):
         read_noise(tmp_path / "nowhere.txt", words)
+
+
+# --- worked examples --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", sorted(EXAMPLES))
+def test_the_worked_examples_are_right_and_give_no_answer_away(task):
+    for example in EXAMPLES[task]:
+        assert solve(example.findings, example.question) == example.answer
+        assert not LABELS[task] & set(re.findall(r"\w+", " ".join((*example.findings, example.answer)).lower()))

@@ -33,7 +33,15 @@ class Order(StrEnum):
     """In which order chunks are read."""
 
     RANK = "rank"
+    LATEST = "latest"
     DOCUMENT = "document"
+
+
+class Unit(StrEnum):
+    """What is read at once."""
+
+    CHUNKS = "chunks"
+    SENTENCES = "sentences"
 
 
 class Language(StrEnum):
@@ -143,7 +151,7 @@ def ask(
     order: Annotated[
         Order | None,
         typer.Option(
-            help="Read the best matching chunks first, or from the first page on.",
+            help="Read what matches best first; or of that the latest; or everything from the first page on.",
             rich_help_panel=READING,
             show_default="rank, or document for one short text",
         ),
@@ -171,6 +179,22 @@ def ask(
     language: Annotated[
         Language, typer.Option(help="The language of the prompts.", rich_help_panel=READING)
     ] = Language.AUTO,
+    unit: Annotated[
+        Unit | None,
+        typer.Option(
+            help="Read chunks, or single sentences: for short facts in a text about other things.",
+            rich_help_panel=READING,
+            show_default="chunks",
+        ),
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSONL file of worked examples (findings, question, answer) to show the reasoning agent.",
+            rich_help_panel=READING,
+            show_default=False,
+        ),
+    ] = None,
     plan: Annotated[
         Path | None,
         typer.Option(
@@ -238,8 +262,12 @@ def ask(
     Exit codes: 0 answered (or forced to), 3 nothing found, 4 out of budget (the best partial answer is printed),
     1 error, 2 wrong usage, 130 interrupted (what was read is kept).
     """
+    from pansophy.reading.examples import read_examples
+
     chosen = {
         "order": None if order is None else str(order),
+        "unit": None if unit is None else str(unit),
+        "examples": None if examples is None else read_examples(examples),
         "exhaustive": exhaustive or None,
         "rounds": rounds,
         "chunk_tokens": chunk_tokens,

@@ -60,6 +60,7 @@ ASCII = Look(
     separator=", ",
     overflow="crop",
 )
+ORDERS = {"rank": "by rank", "latest": "from the latest on"}
 STEP_STYLES = ("blue", "cyan", "yellow", "bold green")
 RUNG_STYLES = {Try.PLANNED: "dim", Try.RUNNING: "bold yellow", Try.REFUSED: "red", Try.ANSWERED: "bold green"}
 
@@ -176,7 +177,7 @@ class RunView:
     def _legend(self, per_cell: int, width: int) -> Text:
         progress, look = self.progress, self._look
         assert progress.started is not None
-        by = "by rank" if progress.started.order == "rank" else "in text order"
+        by = ORDERS.get(progress.started.order, "in text order")
         text = Text("  ", no_wrap=True, overflow=self._look.overflow)
         round_part = f"round {progress.round}: " if progress.round else ""
         text.append(f"{round_part}{progress.read_in_round:,} of {len(progress.grid):,} chunks read {by}")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reading.scripted import agents, check_evidence, findings_of, judged, read, seeks, tries, weighed
+from tests.reading.scripted import agents, check_evidence, judged, read, seeks, tries, weighed
 
 from pansophy import Corpus
 from pansophy.errors import UsageError
 from pansophy.reading.extagents.messages import terms
-from pansophy.reading.extagents.sentences import sentences_by_rank
+from pansophy.reading.extagents.sentences import names_in, sentences_by_rank
 from pansophy.reading.extagents.settings import ExtAgentsSettings
-from pansophy.types import Verdict
+from pansophy.types import Example, Verdict
 
 MOVES = [f"Orla walked to the {place}." for place in ("mill", "quay", "tower", "chapel")]
 QUESTION = "Where is Orla?"
@@ -72,30 +73,98 @@ def test_each_page_is_a_span_of_its_document_that_has_a_term_of_the_query(
         assert terms(piece.text) & terms(query)
 
 
-async def test_the_reasoning_agent_is_told_the_sentences_in_the_order_of_the_text() -> None:
+def told(prompt) -> list[str]:
+    """The sentences that the reasoning agent is told, in their order: the last block, examples come before it."""
+    block = prompt[-1].content.rpartition("<findings>\n")[2].partition("\n</findings>")[0]
+    return [re.sub(r"^\[\d+\] ", "", line) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize(("certain_from", "steps"), [(1, [1]), (3, [1, 2, 3]), (4, [1, 2, 3, 4])])
+async def test_the_last_sentences_are_told_first_in_the_order_of_the_text(certain_from: int, steps: list[int]) -> None:
     corpus = story(MOVES)
-    model = agents(lambda prompt: judged(0.9), lambda prompt: weighed("chapel", 0.9))
+
+    def reason(prompt):
+        return weighed("chapel", 0.9 if len(told(prompt)) >= certain_from else 0.2)
+
+    model = agents(lambda prompt: judged(0.9), reason)
     answer = await read(model, corpus, QUESTION, unit="sentences", max_chunks=4, **MEASURED)
-    told = [finding.partition("\n")[2] for finding in findings_of(tries(model)[0].messages)]
-    assert told == MOVES
-    assert answer.text == "chapel"
+    assert [told(call.messages) for call in tries(model)] == [MOVES[-size:] for size in steps]
+    assert (answer.text, answer.rounds) == ("chapel", 1)
     assert [item.quote for item in answer.citations] == ["Orla walked to the chapel."]
+    assert not seeks(model)  # what the search chose is not judged by small models
     check_evidence(answer, corpus)
 
 
-async def test_a_later_round_finds_the_sentences_about_whom_the_first_one_names() -> None:
-    corpus = story(["The lamp was in the hands of Orla.", *MOVES])
+async def test_they_are_judged_if_asked_for() -> None:
+    model = agents(lambda prompt: judged(0.9), lambda prompt: weighed("chapel", 0.9))
+    await read(model, story(MOVES), QUESTION, unit="sentences", max_chunks=4, judge=True, **MEASURED)
+    assert len(seeks(model)) == 1
+
+
+async def test_the_order_of_rank_tells_all_at_once() -> None:
+    model = agents(lambda prompt: judged(0.9), lambda prompt: weighed("chapel", 0.9))
+    options = {"unit": "sentences", "order": "rank", "schedule": ("all",), "max_chunks": 4}
+    await read(model, story(MOVES), QUESTION, **options, **MEASURED)
+    assert [told(call.messages) for call in tries(model)] == [MOVES]
+
+
+LAMP = "The lamp was in the hands of Orla."
+
+
+async def test_the_sentences_about_whom_the_found_ones_name_are_read_with_them() -> None:
+    corpus = story([LAMP, *MOVES])
+    model = agents(lambda prompt: judged(0.9), lambda prompt: weighed("chapel", 0.9 if LAMP in told(prompt) else 0.2))
+    answer = await read(model, corpus, "Where is the lamp?", unit="sentences", max_chunks=6, **MEASURED)
+    last = told(tries(model)[-1].messages)
+    assert [fact for fact in last if "spoke" not in fact] == [LAMP, *MOVES]
+    assert (answer.text, answer.rounds) == ("chapel", 1)
+
+
+async def test_without_links_a_later_round_finds_them() -> None:
+    corpus = story([LAMP, *MOVES])
 
     def reason(prompt):
-        return weighed("chapel", 0.9) if "chapel" in prompt[1].content else weighed("Orla", 0.2)
+        return weighed("chapel", 0.9) if any("chapel" in one for one in told(prompt)) else weighed("Orla", 0.2)
 
     model = agents(lambda prompt: judged(0.9), reason)
-    options = {"unit": "sentences", "max_chunks": 6, **MEASURED}
-    answer = await read(model, corpus, "Where is the lamp?", **options)
+    answer = await read(model, corpus, "Where is the lamp?", unit="sentences", links=0, max_chunks=6, **MEASURED)
     assert (answer.text, answer.rounds) == ("chapel", 2)
-    told = [finding.partition("\n")[2] for finding in findings_of(tries(model)[-1].messages)]
-    assert [fact for fact in told if "spoke" not in fact] == ["The lamp was in the hands of Orla.", *MOVES]
-    assert len(seeks(model)) == len(told)
+    last = told(tries(model)[-1].messages)
+    assert [fact for fact in last if "spoke" not in fact] == [LAMP, *MOVES]
+
+
+@pytest.mark.parametrize(
+    ("texts", "query", "names"),
+    [
+        (["Orla took the lamp.", "Ebbe saw Orla."], "Where is the lamp?", ["Orla", "Ebbe"]),
+        (["Orla took the lamp.", "Ebbe took the lamp."], "Where is the lamp?", ["Ebbe", "Orla"]),  # the last one first
+        (["Orla took the lamp."], "Where is Orla?", []),
+        (["It broke the Glass.", "A glass broke."], "Where is the lamp?", []),  # also written small: no name
+        (["王明拿了灯。"], "灯在哪里？", []),
+        ([], "Where?", []),
+    ],
+)
+def test_names_are_capitalised_words_that_the_question_lacks(texts, query, names) -> None:
+    assert names_in(texts, query) == names
+
+
+async def test_examples_stand_before_the_findings_and_the_question_is_asked_like_theirs() -> None:
+    shown = Example(("Ida went to the barn.", "Ida went to the yard."), "Where is Ida?", "yard")
+    far = Example(("Ida gave Per a pear.",), "What did Ida give to Per?", "pear")
+    model = agents(lambda prompt: judged(0.9), lambda prompt: weighed("chapel", 0.9))
+    options = {"unit": "sentences", "examples": [far, shown], "most_examples": 1}
+    answer = await read(model, story(MOVES), QUESTION, **options, **MEASURED)
+    text = tries(model)[0].messages[-1].content
+    block = "<findings>\n[1] Ida went to the barn.\n[2] Ida went to the yard.\n</findings>"
+    assert text.startswith(f"{block}\nQuestion: Where is Ida?\nAnswer: yard")
+    assert text.endswith(f"</findings>\nQuestion: {QUESTION}\nAnswer:")
+    assert "pear" not in text
+    assert answer.settings["examples"][1]["answer"] == "yard"
+
+
+async def test_examples_do_not_go_with_a_stated_verdict() -> None:
+    with pytest.raises(UsageError, match="measured"):
+        ExtAgentsSettings(examples=(Example(("a",), "b", "c"),), verdict="stated")
 
 
 async def test_a_question_whose_words_stand_nowhere_finds_nothing_and_says_why() -> None:

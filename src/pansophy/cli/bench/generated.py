@@ -21,18 +21,25 @@ def babilong(
     length: Annotated[str, typer.Option(help="Tokens of a text: 0 (facts alone), 4000, 128k, 1M.")] = "128k",
     samples: Samples = 10,
     seed: ProblemSeed = 0,
+    examples: Annotated[
+        bool, typer.Option(help="Show strategies that take them worked examples of the tasks, as the paper does.")
+    ] = True,
 ) -> Data:
     """Measure strategies on BABILong: facts of a small world, in their order, hidden in a text of any length.
 
     Texts are made with the reasoning model's tokenizer. For example: pansophy bench babilong --tasks qa1,qa4 --length
     32k --noise books/ --samples 10 -o results/babilong-32k
     """
-    from pansophy.evaluation.babilong import TASKS
+    from pansophy.evaluation.babilong import EXAMPLES, TASKS
     from pansophy.evaluation.babilong import babilong as problems
     from pansophy.evaluation.haystack import length_of, names_of, read_noise
 
     chosen, tokens = names_of(tasks, list(TASKS)), length_of(length)
-    return Data(lambda count: problems(chosen, tokens, samples, read_noise(noise, count), seed=seed))
+    worked = [example for task in chosen for example in EXAMPLES.get(task, ())] if examples else []
+    return Data(
+        lambda count: problems(chosen, tokens, samples, read_noise(noise, count), seed=seed),
+        settings={"examples": worked},
+    )
 
 
 def ruler(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,10 +52,12 @@ class Data:
     """What a benchmark returns.
 
     `make` gets the reasoning model's tokenizer. The questions are asked of `corpus`, else of the dataset's documents.
+    `settings` are for every strategy that has them.
     """
 
     make: Callable[[Count], Dataset]
     corpus: Corpus | None = None
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def measure(
@@ -84,6 +86,7 @@ def measure(
     names = strategy_names(strategies)
     assignments = [assignment(one) for one in settings or []]
     _check_settings(names, assignments)
+    assignments = [*data.settings.items(), *assignments]
     limits = dict.fromkeys(READS_ALL, limit_all)
 
     async def run() -> None:
@@ -216,12 +219,10 @@ def _contender(
 
     kind = strategy_class(name)
     fields = {field.name for field in dataclasses.fields(kind.settings_class)}
-    chosen: dict[str, Any] = {}
+    chosen = {key: value for key, value in assignments if key in fields}
     for key, value in assignments:
         owner, dot, setting = key.partition(".")
-        if not dot and key in fields:
-            chosen.setdefault(key, value)
-        elif dot and strategy_name(owner) == name:
+        if dot and strategy_name(owner) == name:
             chosen[setting] = value
     limits = Limits(deadline=question_seconds)
     strategy = kind(model, seeker_model=None if seeker is model else seeker, settings=chosen, limits=limits)

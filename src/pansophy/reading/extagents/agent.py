@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from pansophy.corpus import Corpus
 from pansophy.corpus.pages import Page, pages_by_rank, pages_in_order, with_links
@@ -24,15 +24,16 @@ from pansophy.errors import BudgetExceeded, ModelError, UsageError
 from pansophy.events import RoundStarted
 from pansophy.models import ChatModel, EmbeddedModel
 from pansophy.papers import Paper
+from pansophy.reading.examples import nearest
 from pansophy.reading.extagents.messages import Message, by_rating, fused
 from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
-from pansophy.reading.extagents.sentences import sentences_by_rank
+from pansophy.reading.extagents.sentences import sentences_by_rank, sentences_with_links
 from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, Step, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
-from pansophy.types import Answer, Chunk, Span, Verdict
+from pansophy.types import Answer, Chunk, Example, Span, Verdict
 
 PAPER = Paper(
     system="ExtAgents",
@@ -46,6 +47,8 @@ PAPER = Paper(
 
 FIRST_STEPS: tuple[Step, ...] = (1, 2, 4, 8, "all")
 """Section 3 of the paper: accumulation at t = 1."""
+LATEST_STEPS: tuple[Step, ...] = (1, 2, 3, 4, 6, 8, 16, "all")
+"""The last sentences mostly say how things stand, and each one before them is another to be misled by."""
 FIRST_STEPS_WITH_EXTRACTS: tuple[Step, ...] = (5, "all")
 """Small models refuse too rarely for a try with less to be worth its time (docs/experiments.md)."""
 LARGEST_CHUNK = 16_000
@@ -66,7 +69,7 @@ class Plan:
     """The settings with every "auto" decided, for one question over one corpus."""
 
     settings: ExtAgentsSettings
-    rank: bool
+    order: Literal["rank", "latest", "document"]
     extracts: bool
     measured: bool
     language: Language
@@ -75,8 +78,16 @@ class Plan:
     schedule: tuple[Step, ...]
     max_chunks: int | None
     cap: int | None
+    judge: bool
+    links: int
+    examples: tuple[Example, ...]
     read_ahead: bool
     reread: bool
+
+    @property
+    def rank(self) -> bool:
+        """Whether a search chooses what is read."""
+        return self.order != "document"
 
 
 class ExtAgents(Strategy[ExtAgentsSettings]):
@@ -95,7 +106,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         if not len(pages):
             session.warn("no sentence has a word of the question")
         steps = step_sizes(plan.schedule, len(pages))
-        self._begin(session, chunks=len(pages), order="rank" if plan.rank else "document", steps=steps)
+        self._begin(session, chunks=len(pages), order=plan.order, steps=steps)
         reading = _Reading(self, session, plan, pages)
         try:
             return await reading.answer()
@@ -108,24 +119,30 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         extracts = settings.findings == "extracts" or (settings.findings == "auto" and is_small(self.seeker_model))
         single = settings.unit == "sentences"
         short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
-        rank = single or settings.order == "rank" or (settings.order == "auto" and not short)
-        order = "rank" if rank else "document"
+        order = settings.order
+        if order == "auto":
+            order = "latest" if single else "document" if short else "rank"
+        rank = order != "document"
+        links = settings.links if settings.links is not None else 4 if single else 2
         room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
-        usual = min(SMALL_MODEL_CHUNK[order], room) if extracts else room
+        usual = min(SMALL_MODEL_CHUNK["rank" if rank else "document"], room) if extracts else room
         local = isinstance(self.model, EmbeddedModel)
         return Plan(
             settings=settings,
-            rank=rank,
+            order=order,
             extracts=extracts,
             measured=settings.verdict == "measured" or (settings.verdict == "auto" and is_small(self.model)),
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
-            schedule=settings.schedule or _usual_steps(single, extracts),
-            rounds=settings.rounds or (2 if extracts else 5),
+            schedule=settings.schedule or _usual_steps(order == "latest", extracts),
+            rounds=settings.rounds or _usual_rounds(single and links > 0, extracts),
             max_chunks=settings.max_chunks
             or (_usual_chunks(single, extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
             reread=not extracts if settings.reread is None else settings.reread,
+            judge=not single if settings.judge is None else settings.judge,
+            links=links,
+            examples=nearest(settings.examples, session.question, settings.most_examples),
             read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
         )
 
@@ -149,7 +166,12 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         finding = min(size, self.settings.extract_tokens) if plan.extracts else self.settings.seek_tokens
         blank = Message(0, 1, 0.0, "", "", "", Span("", 0, 0), 0, "")
         prompt = reason_prompt(
-            [blank], session.question, plan.language, ask="weigh" if plan.measured else "judge", total=1
+            [blank],
+            session.question,
+            plan.language,
+            ask="weigh" if plan.measured else "judge",
+            total=1,
+            examples=plan.examples,
         )
         needed = await self.model.count_prompt(prompt) + self.settings.answer_tokens + finding
         to_reason = needed, f"a finding of {finding} tokens"
@@ -171,9 +193,7 @@ class Pages:
         self._list: list[Page] | None = None
         self._limit = plan.max_chunks or corpus.chunk_count
         if plan.rank:
-            found = self._best(question, self._limit)
-            links = plan.settings.links if plan.settings.unit == "chunks" else 0
-            self._list = with_links(corpus, found, plan.chunk_tokens, first=LINKS_FROM, most=links) if links else found
+            self._list = self._linked(self._best(question, self._limit), question)
             self._count = len(self._list)
         else:
             self._count = sum(1 for _ in self._in_order())
@@ -195,6 +215,15 @@ class Pages:
         if self._plan.settings.unit == "sentences":
             return sentences_by_rank(self._corpus, query, limit)
         return pages_by_rank(self._corpus, query, self._plan.chunk_tokens, limit)
+
+    def _linked(self, found: list[Page], question: str) -> list[Page]:
+        """What was found, with what it leads to; for `latest`, from the end of the text to its beginning."""
+        links = self._plan.links
+        if self._plan.settings.unit == "sentences":
+            found = sentences_with_links(self._corpus, found, question, self._limit, most=links)
+        elif links:
+            found = with_links(self._corpus, found, self._plan.chunk_tokens, first=LINKS_FROM, most=links)
+        return sorted(found, key=_place, reverse=True) if self._plan.order == "latest" else found
 
     def search_again(self, query: str) -> int:
         """Append the best pages for `query` that aren't there yet, at most a quarter as many; returns how many.
@@ -239,7 +268,8 @@ class _Reading:
             self.session,
             self.strategy.seeker_model,
             plan.language,
-            judge=plan.extracts,
+            extracts=plan.extracts,
+            judge=plan.judge,
             reply_tokens=settings.seek_tokens,
             extract_size=int(settings.extract_tokens * BYTES_PER_TOKEN * 1.4),
             exclude_empty=settings.exclude_empty,
@@ -249,7 +279,9 @@ class _Reading:
             self.session,
             self.strategy.model,
             plan.language,
-            text_order=not plan.rank or settings.unit == "sentences",
+            text_order=plan.order != "rank" or settings.unit == "sentences",
+            examples=plan.examples,
+            compact=settings.unit == "sentences",
             extracts=plan.extracts,
             least_certainty=settings.least_certainty if plan.measured else None,
             reply_tokens=settings.answer_tokens,
@@ -450,6 +482,10 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
             raise outcome
 
 
+def _place(page: Page) -> tuple[int, int]:
+    return page.pieces[0].index, page.pieces[0].start
+
+
 def _check_window(model: ChatModel, smallest: int, what: str) -> None:
     if smallest > model.window:
         raise UsageError(
@@ -462,8 +498,13 @@ def _usual_chunks(single: bool, extracts: bool) -> int:
     return 24 if single else 10 if extracts else 32
 
 
-def _usual_steps(single: bool, extracts: bool) -> tuple[Step, ...]:
-    return ("all",) if single else FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS
+def _usual_rounds(followed: bool, extracts: bool) -> int:
+    """Where names were followed, a second search has nothing to add."""
+    return 1 if followed else 2 if extracts else 5
+
+
+def _usual_steps(latest: bool, extracts: bool) -> tuple[Step, ...]:
+    return LATEST_STEPS if latest else FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS
 
 
 def _parameters(model: ChatModel) -> float | None:

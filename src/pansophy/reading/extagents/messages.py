@@ -108,9 +108,15 @@ _COMMON_WORDS = (
     "a an the of in on at to for from by with as is are was were be been being do does did has have had and or not no "
     "it its this that these those which who whom whose what when where why how many much any some there their his her "
     "he she they we you i me my your our him them than then so if but can could will would should may might about into "
+    "before after "
     "的 了 是 在 和 有 吗 呢 什么 谁 哪 哪里 怎么 为什么 多少"
 )
 _COMMON = frozenset(_COMMON_WORDS.split())
+
+
+def is_common(word: str) -> bool:
+    """Whether a word says nothing by itself."""
+    return word.casefold() in _COMMON
 
 
 def terms(text: str) -> set[str]:

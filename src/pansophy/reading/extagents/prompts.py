@@ -15,7 +15,7 @@ from typing import Literal
 
 from pansophy.corpus.pages import Page
 from pansophy.reading.extagents.messages import Message
-from pansophy.types import ChatMessage
+from pansophy.types import ChatMessage, Example
 
 Language = Literal["en", "zh"]
 
@@ -96,6 +96,8 @@ Answer:""",
 答案：""",
 }
 
+_EXAMPLE: dict[Language, str] = {"en": "Question: {question}\nAnswer:", "zh": "问题：{question}\n答案："}
+
 _ORDER: dict[Language, str] = {
     "en": "In the order of the text these findings stand: {numbers}.\n\n",
     "zh": "这些内容在原文中的先后顺序：{numbers}。\n\n",
@@ -138,20 +140,47 @@ _ASKS: dict[Ask, dict[Language, str]] = {"judge": _REASON, "force": _FORCED, "we
 
 
 def reason_prompt(
-    shown: Sequence[Message], question: str, language: Language, *, ask: Ask, total: int
+    shown: Sequence[Message],
+    question: str,
+    language: Language,
+    *,
+    ask: Ask,
+    total: int,
+    examples: Sequence[Example] = (),
+    compact: bool = False,
 ) -> list[ChatMessage]:
     """a_r(q, M_r): the messages in the order given and numbered from 1, then the question.
 
-    Where messages of one document don't stand in the order of its text, a line after them says what that is.
+    Where messages of one document don't stand in the order of its text, a line after them says what that is. Examples
+    go in front, and then the question is asked as they ask theirs. `compact` messages stand in a line each, with the
+    name of their document where there are several.
     """
-    lines = [
-        f"[{number}] ({_inert(message.title)}, part {message.position + 1} of {total})\n{_inert(message.text)}"
-        for number, message in enumerate(shown, 1)
-    ]
     order = _order_line(shown, language)
-    asked = _ASKS[ask][language].format(order=order, question=question)
-    body = "\n\n".join(lines)
-    return [ChatMessage("system", REASONER), ChatMessage("user", f"<findings>\n{body}\n</findings>\n\n{asked}")]
+    if compact:
+        several = len({message.span.document for message in shown}) > 1
+        told = [
+            (f"({_inert(message.title)}) " if several else "") + _inert(" ".join(message.text.split()))
+            for message in shown
+        ]
+        material = _block(told, "\n")
+    else:
+        told = [f"({_inert(m.title)}, part {m.position + 1} of {total})\n{_inert(m.text)}" for m in shown]
+        material = _block(told, "\n\n")
+    if not examples:
+        asked = _ASKS[ask][language].format(order=order, question=question)
+        return [ChatMessage("system", REASONER), ChatMessage("user", f"{material}\n\n{asked}")]
+    worked = [f"{_block(one.findings, chr(10))}\n{_asked(one.question, language)} {one.answer}" for one in examples]
+    last = f"{material}\n{order}{_asked(question, language)}"
+    return [ChatMessage("system", REASONER), ChatMessage("user", "\n\n".join((*worked, last)))]
+
+
+def _block(told: Sequence[str], between: str) -> str:
+    body = between.join(f"[{number}] {text}" for number, text in enumerate(told, 1))
+    return f"<findings>\n{body}\n</findings>"
+
+
+def _asked(question: str, language: Language) -> str:
+    return _EXAMPLE[language].format(question=question)
 
 
 def _order_line(shown: Sequence[Message], language: Language) -> str:

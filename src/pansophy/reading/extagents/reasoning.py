@@ -28,7 +28,7 @@ from pansophy.reading.extagents.messages import (
 )
 from pansophy.reading.extagents.prompts import Ask, Language, reason_prompt
 from pansophy.reading.strategy import Session
-from pansophy.types import ChatMessage, Evidence, Span, TokenLogprob, Usage
+from pansophy.types import ChatMessage, Evidence, Example, Span, TokenLogprob, Usage
 
 FULL_SUPPORT = 0.99
 MOST_NAMED = 4
@@ -95,6 +95,8 @@ class ReasoningAgent:
         extracts: messages are chunks' own words, so that an answer can be checked against them.
         least_certainty: the certainty at which an answer is believed; None to go by what the agent says.
         total: how many chunks the text has.
+        examples: what it is shown before the messages.
+        compact: messages are told without the part of the text that they come from.
     """
 
     session: Session
@@ -105,6 +107,8 @@ class ReasoningAgent:
     least_certainty: float | None
     reply_tokens: int
     total: int
+    examples: tuple[Example, ...] = ()
+    compact: bool = False
     tries: int = 0
     weighed: list[Try] = field(default_factory=list)
 
@@ -127,7 +131,7 @@ class ReasoningAgent:
                 round=round_, attempt=self.tries, shown=tuple(message.chunk for message in shown), forced=forced
             )
         )
-        prompt = reason_prompt(shown, self.session.question, self.language, ask=ask, total=self.total)
+        prompt = self._prompt(shown, ask)
         said = await (self._weighed(prompt) if ask == "weigh" else self._stated(prompt, forced=forced))
         if said.believed and ask == "weigh" and not self._grounded(said.answer, shown):
             said = replace(said, believed=False)
@@ -201,10 +205,7 @@ class ReasoningAgent:
         room = self.model.window - self.reply_tokens
 
         async def fits(count: int) -> bool:
-            prompt = reason_prompt(
-                self._ordered(chosen[:count]), self.session.question, self.language, ask=ask, total=self.total
-            )
-            return await self.model.count_prompt(prompt) <= room
+            return await self.model.count_prompt(self._prompt(self._ordered(chosen[:count]), ask)) <= room
 
         count = len(chosen) if await fits(len(chosen)) else await largest_fitting(len(chosen), fits)
         if count < 1:
@@ -213,6 +214,17 @@ class ReasoningAgent:
                 "question"
             )
         return self._ordered(chosen[:count])
+
+    def _prompt(self, shown: Sequence[Message], ask: Ask) -> list[ChatMessage]:
+        return reason_prompt(
+            shown,
+            self.session.question,
+            self.language,
+            ask=ask,
+            total=self.total,
+            examples=self.examples,
+            compact=self.compact,
+        )
 
     def _ordered(self, messages: Sequence[Message]) -> list[Message]:
         return in_text_order(messages) if self.text_order else list(messages)

@@ -53,7 +53,8 @@ class SeekingAgents:
     """The seeking agents of one question.
 
     Args:
-        judge: they only judge; messages are extracts.
+        extracts: messages are extracts, and the agents only judge them.
+        judge: with extracts, False takes them unjudged, at the search's word.
         reply_tokens: reserved for a reply.
         extract_size: the most characters of an extract.
         cap: the most messages that they are shown.
@@ -62,6 +63,7 @@ class SeekingAgents:
     session: Session
     model: ChatModel
     language: Language
+    extracts: bool
     judge: bool
     reply_tokens: int
     extract_size: int
@@ -103,11 +105,13 @@ class SeekingAgents:
     async def _read(
         self, number: int, page: Page, round_: int, known: Sequence[Message]
     ) -> tuple[Message | None, Usage]:
+        if self.extracts and not self.judge:
+            return self._extract(number, page, round_, known, NEUTRAL_RATING), Usage()
         shown = await self._synchronised(page, known)
         if shown is None:
             return await self._read_halves(number, page, round_, known)
-        prompt = seek_prompt(page, self.session.question, shown, self.language, judge=self.judge)
-        if self.judge:
+        prompt = seek_prompt(page, self.session.question, shown, self.language, judge=self.extracts)
+        if self.extracts:
             completion = await self.session.engine.complete(
                 self.model, prompt, max_tokens=JUDGE_TOKENS, logprobs=True, priority=SEEK_PRIORITY
             )
@@ -120,10 +124,10 @@ class SeekingAgents:
     async def _synchronised(self, page: Page, known: Sequence[Message]) -> Sequence[Message] | None:
         """Top_k(M_{t-1}) with the largest k that fits the window; None if not even the chunk alone fits."""
         known = known[: self.cap]
-        room = self.model.window - (JUDGE_TOKENS if self.judge else self.reply_tokens)
+        room = self.model.window - (JUDGE_TOKENS if self.extracts else self.reply_tokens)
 
         async def fits(count: int) -> bool:
-            prompt = seek_prompt(page, self.session.question, known[:count], self.language, judge=self.judge)
+            prompt = seek_prompt(page, self.session.question, known[:count], self.language, judge=self.extracts)
             return await self.model.count_prompt(prompt) <= room
 
         if not known:  # the usual case in round 1: the engine counts anyway, only a huge chunk needs a look
@@ -157,6 +161,9 @@ class SeekingAgents:
             probability = NEUTRAL_RATING / 100
         if self.exclude_empty and probability < LEAST_PROBABILITY:
             return None
+        return self._extract(number, page, round_, known, round(100 * probability, 1))
+
+    def _extract(self, number: int, page: Page, round_: int, known: Sequence[Message], rating: float) -> Message:
         question = self.session.question
         wanted = terms(question).union(*(terms(m.quote) for m in known[: self.cap]))
         piece = max(page.pieces, key=lambda p: (len(terms(p.text) & wanted), -p.start))
@@ -165,7 +172,7 @@ class SeekingAgents:
         return Message(
             chunk=number,
             round=round_,
-            rating=round(100 * probability, 1),
+            rating=rating,
             text=piece.text[start:end],
             gist=piece.text[start + low : start + high],
             quote=piece.text[start + low : start + high],

@@ -8,13 +8,14 @@ Probabilistic Relevance Framework", eq. 3.15) over content words that each count
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pansophy.corpus import Corpus
 from pansophy.corpus.pages import Page
-from pansophy.reading.extagents.messages import terms
+from pansophy.reading.extagents.messages import is_common, terms
 from pansophy.reading.quotes import sentences
 from pansophy.types import Chunk
 
@@ -56,6 +57,52 @@ def sentences_by_rank(corpus: Corpus, query: str, limit: int, *, depth: int = DE
     return [_page(found[at], scores[at]) for at in ranked[:limit]]
 
 
+def sentences_with_links(
+    corpus: Corpus, found: Sequence[Page], query: str, limit: int, *, most: int, depth: int = DEPTH
+) -> list[Page]:
+    """`found` and after them the sentences about whom they name: what a second hop needs names the first, not the
+    question.
+
+    Up to `most` names are followed, those that most of `found` hold first (of equals, the one named last in the text);
+    of each, the `limit` best sentences.
+
+    Args:
+        corpus: what to read.
+        found: what `sentences_by_rank` found for `query`.
+        query: the question; what it names itself is no link.
+        limit: the most sentences of one name.
+        most: the most names.
+        depth: as for `sentences_by_rank`.
+    """
+    pages = list(found)
+    known = {_place(page) for page in pages}
+    for name in names_in([page.text for page in _in_text_order(found)], query)[:most]:
+        for page in sentences_by_rank(corpus, name, limit, depth=depth):
+            if _place(page) not in known:
+                known.add(_place(page))
+                pages.append(page)
+    return pages
+
+
+def names_in(texts: Sequence[str], query: str) -> list[str]:
+    """Capitalised words of `texts` (which never stand in them in lower case) that `query` doesn't hold.
+
+    Those in most texts first, of equals the one that comes last.
+    """
+    words = [re.findall(r"[^\W\d_]+", text) for text in texts]
+    common = {word for found in words for word in found if word.islower()} | {
+        word.casefold() for word in re.findall(r"[^\W\d_]+", query)
+    }
+    spread: Counter[str] = Counter()
+    latest: dict[str, int] = {}
+    for at, found in enumerate(words):
+        for word in {w for w in found if w[0].isupper() and len(w) > 1 and not is_common(w)}:
+            if word.casefold() not in common:
+                spread[word] += 1
+                latest[word] = at
+    return sorted(spread, key=lambda word: (-spread[word], -latest[word], word))
+
+
 def _scores(held: Sequence[frozenset[str]], wanted: set[str]) -> list[float]:
     """BM25 of each bag of terms, 0 where it has none of those wanted."""
     if not held:
@@ -75,3 +122,11 @@ def _page(sentence: _Sentence, score: float) -> Page:
     chunk, start, end = sentence.chunk, sentence.start, sentence.end
     piece = replace(chunk, start=chunk.start + start, end=chunk.start + end, text=chunk.text[start:end])
     return Page((piece,), chunk.index, score)
+
+
+def _place(page: Page) -> tuple[str, int]:
+    return page.pieces[0].document, page.pieces[0].start
+
+
+def _in_text_order(pages: Sequence[Page]) -> list[Page]:
+    return sorted(pages, key=lambda page: (page.pieces[0].index, page.pieces[0].start))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pansophy.errors import UsageError
+from pansophy.reading.examples import as_examples
+from pansophy.types import Example
 
 Step = int | Literal["all"]
 
@@ -18,12 +20,14 @@ class ExtAgentsSettings:
     """How ExtAgents reads.
 
     Args:
-        rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
+        rounds: T, the rounds of seeking and reasoning; None for 5, 2 with extracts, or 1 with sentences and links.
         schedule: how many messages the reasoning agent is given in round 1, try after try; None for 1, 2, 4, 8, all,
-            or 5, all with extracts (a small model is sure of itself too soon), or all with sentences.
+            or 5, all with extracts (a small model is sure of itself too soon); 1, 2, 3, 4, 6, 8, 16, all of the
+            latest.
         later_schedule: the same for the rounds after.
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
-            short document.
+            short document. "latest" searches, and gives the reasoning agent the end of the text first: for what
+            changes, the last word holds. With sentences "auto" is "latest".
         unit: what a seeking agent reads and a message holds: "chunks", or the single "sentences" that a search over
             sentences ranks best, shown in the order of the text. For facts that stand alone in a text about other
             things.
@@ -36,7 +40,8 @@ class ExtAgentsSettings:
             this machine, where both would share its cores.
         lookahead: in rank order, a step of k messages chooses them among the first `lookahead * k` chunks, by the
             search and the ratings together. 1 is the paper's order, by the search alone.
-        links: in rank order, how many documents that the best three chunks mention by title are read right after them.
+        links: in rank order, how many documents that the best three chunks mention by title are read right after them;
+            with sentences, how many names that they hold are looked for in their turn; None for 2, or 4 with sentences.
         requery: in rank order, rounds after the first search again with what was found, so that a second hop that
             shares no word with the question is reached.
         reread: in later rounds every chunk is read again, with what others found; None does so, except with extracts,
@@ -44,6 +49,8 @@ class ExtAgentsSettings:
         findings: "statements" (the seeking agent words what it found, quotes it and rates it) or "extracts" (it only
             judges the chunk, by the probability of its yes; the message is the chunk's own text); "auto" takes
             extracts for models below `SMALL_MODEL` billion parameters.
+        judge: with extracts, whether seeking agents judge them; None does so, except with sentences: of a single one a
+            small model can't tell whether it will be needed (docs/experiments.md), and the search's word stands.
         verdict: when the reasoning agent is believed: "stated" (it says that it can answer), or "measured" (it always
             answers, in plain text, and the probability of its answer decides); "auto" measures models below
             `SMALL_MODEL` billion parameters, who say yes to anything.
@@ -53,6 +60,10 @@ class ExtAgentsSettings:
             extracts: a processor at hand prefills each of them once for every chunk).
         exclude_empty: leave out messages of agents that say their chunk holds nothing.
         stop_when_settled: skip the rounds left when a round changed no message (they would ask the same again).
+        examples: findings, questions and answers that show the reasoning agent what is wanted (see
+            `pansophy.reading.examples`). Only where its answers are measured: they show it how to answer, not how to
+            refuse.
+        most_examples: of them, so many are shown: those whose questions are most like the one asked.
         language: of the prompts; "auto" goes by the question. The reply follows the question's language in any case.
         seek_tokens: tokens reserved for a seeking agent's reply.
         answer_tokens: tokens reserved for the reasoning agent's reply.
@@ -61,23 +72,26 @@ class ExtAgentsSettings:
     rounds: int | None = None  # table 12: T = 5
     schedule: tuple[Step, ...] | None = None  # section 3: 1, 2, 4, 8, all at t = 1
     later_schedule: tuple[Step, ...] = ("all",)  # section 3: one try with everything for t >= 2
-    order: Literal["auto", "rank", "document"] = "auto"
+    order: Literal["auto", "rank", "latest", "document"] = "auto"
     unit: Literal["chunks", "sentences"] = "chunks"  # ours
     chunk_tokens: int | None = None
     max_chunks: int | None = None
     exhaustive: bool = False
     read_ahead: bool | None = None
     lookahead: int = 1  # section 3: the order of retrieval
-    links: int = 2  # ours: what a second hop needs shares words with the first, not with the question
+    links: int | None = None  # ours: what a second hop needs shares words with the first, not with the question
     requery: bool = True  # ours
     reread: bool | None = None  # ours
     findings: Literal["auto", "statements", "extracts"] = "auto"  # ours
+    judge: bool | None = None  # ours
     verdict: Literal["auto", "stated", "measured"] = "auto"  # ours
     least_certainty: float = 0.5  # ours: likelier than everything else together
     extract_tokens: int = 250  # ours
     max_synchronised: int | None = None
     exclude_empty: bool = True  # "chunk exclusion"
     stop_when_settled: bool = True  # ours
+    examples: tuple[Example, ...] = ()  # ours
+    most_examples: int = 3  # ours
     language: Literal["auto", "en", "zh"] = "auto"
     seek_tokens: int = 256
     answer_tokens: int = 192
@@ -86,17 +100,26 @@ class ExtAgentsSettings:
         for name in ("schedule", "later_schedule"):  # from JSON they come as lists
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("rounds", "chunk_tokens", "max_chunks", "lookahead", "extract_tokens", "seek_tokens"):
+        object.__setattr__(self, "examples", as_examples(self.examples))
+        for name in (
+            "rounds",
+            "chunk_tokens",
+            "max_chunks",
+            "lookahead",
+            "extract_tokens",
+            "seek_tokens",
+            "most_examples",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1, not {value}")
-        if self.links < 0:
+        if self.links is not None and self.links < 0:
             raise UsageError(f"links must be at least 0, not {self.links}")
         if self.answer_tokens < 16:
             raise UsageError(f"answer_tokens must be at least 16, not {self.answer_tokens}")
         if self.max_synchronised is not None and self.max_synchronised < 0:
             raise UsageError(f"max_synchronised must be at least 0, not {self.max_synchronised}")
-        _check_choice("order", self.order, ("auto", "rank", "document"))
+        _check_choice("order", self.order, ("auto", "rank", "latest", "document"))
         _check_choice("unit", self.unit, ("chunks", "sentences"))
         if self.unit == "sentences" and (self.order == "document" or self.exhaustive):
             raise UsageError(
@@ -106,6 +129,8 @@ class ExtAgentsSettings:
         _check_choice("verdict", self.verdict, ("auto", "stated", "measured"))
         if not 0 <= self.least_certainty <= 1:
             raise UsageError(f"least_certainty must be between 0 and 1, not {self.least_certainty}")
+        if self.examples and self.verdict == "stated":
+            raise UsageError("examples show how to answer, not how to refuse: they go with verdict='measured'")
         _check_choice("language", self.language, ("auto", "en", "zh"))
         if self.schedule is not None:
             _check_schedule("schedule", self.schedule)
