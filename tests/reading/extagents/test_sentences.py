@@ -13,7 +13,7 @@ from tests.reading.scripted import agents, check_evidence, judged, read, seeks, 
 from pansophy import Corpus
 from pansophy.errors import UsageError
 from pansophy.reading.extagents.messages import terms
-from pansophy.reading.extagents.sentences import names_in, sentences_by_rank
+from pansophy.reading.extagents.sentences import names_in, sentences_by_rank, sentences_with_links
 from pansophy.reading.extagents.settings import ExtAgentsSettings
 from pansophy.types import Example, Verdict
 
@@ -118,6 +118,17 @@ async def test_the_sentences_about_whom_the_found_ones_name_are_read_with_them()
     last = told(tries(model)[-1].messages)
     assert [fact for fact in last if "spoke" not in fact] == [LAMP, *MOVES]
     assert (answer.text, answer.rounds) == ("chapel", 1)
+
+
+def test_a_chain_of_names_is_followed_to_its_end_but_not_beyond_the_limit() -> None:
+    chain = ["The lamp was left to Ida.", "Ida wrote to Per.", "It was Per whom Ulf feared.", "Ulf lives in Brae."]
+    corpus = story(chain)
+    found = sentences_by_rank(corpus, "Who has the lamp?", 8)
+    linked = sentences_with_links(corpus, found, "Who has the lamp?", 8, most=2)
+    assert [page.text for page in linked] == chain
+    assert sentences_with_links(corpus, found, "Who has the lamp?", 8, most=0) == found
+    short = sentences_with_links(corpus, found, "Who has the lamp?", 2, most=2)
+    assert [page.text for page in short] == chain[:2]
 
 
 async def test_without_links_a_later_round_finds_them() -> None:

@@ -63,24 +63,31 @@ def sentences_with_links(
     """`found` and after them the sentences about whom they name: what a second hop needs names the first, not the
     question.
 
-    Up to `most` names are followed, those that most of `found` hold first (of equals, the one named last in the text);
-    of each, the `limit` best sentences.
+    Up to `most` names are followed, those that most sentences hold first (of equals, the one named last in the text);
+    of each, the `limit` best sentences. What these name is followed in its turn, as long as there are fewer than
+    `limit` sentences: a chain of facts is found to its end.
 
     Args:
         corpus: what to read.
         found: what `sentences_by_rank` found for `query`.
         query: the question; what it names itself is no link.
         limit: the most sentences of one name.
-        most: the most names.
+        most: the most names that one step follows.
         depth: as for `sentences_by_rank`.
     """
     pages = list(found)
     known = {_place(page) for page in pages}
-    for name in names_in([page.text for page in _in_text_order(found)], query)[:most]:
-        for page in sentences_by_rank(corpus, name, limit, depth=depth):
-            if _place(page) not in known:
-                known.add(_place(page))
-                pages.append(page)
+    followed: set[str] = set()
+    new = pages
+    while new:
+        names = [name for name in names_in([page.text for page in _in_text_order(new)], query) if name not in followed]
+        followed.update(names[:most])
+        linked = [page for name in names[:most] for page in sentences_by_rank(corpus, name, limit, depth=depth)]
+        new = list({_place(page): page for page in linked if _place(page) not in known}.values())
+        known.update(map(_place, new))
+        pages += new
+        if len(pages) >= limit:
+            break
     return pages
 
 
