@@ -376,3 +376,58 @@ def test_a_failed_example_scores_nothing_by_the_benchmarks_own_rule_either(tmp_p
 
     rows = bench(tmp_path, contender(type("Fails", (), {"run": staticmethod(fails)})()), dataset=dataset)
     assert [row.score for row in rows["one-call"]] == [0.0] * 4
+
+
+class Meeting:
+    """Answers only when `size` questions are being asked at the same time."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.here, self.met = size, 0, asyncio.Event()
+
+    async def run(self, question: str, corpus: Any) -> Answer:
+        self.here += 1
+        if self.here == self.size:
+            self.met.set()
+        await self.met.wait()
+        return Answer(question, right(question), Verdict.ANSWERED)
+
+
+def test_questions_can_be_asked_at_once_and_come_out_in_their_order(tmp_path: Path) -> None:
+    strategy = Meeting(3)
+    rows = bench(tmp_path, contender(strategy), at_once=3, question_seconds=20)["one-call"]
+    assert strategy.met.is_set()
+    assert [(row.question_id, row.f1) for row in rows] == [(f"q{number}", 1.0) for number in range(4)]
+    assert {row.question_id for row in read_rows(tmp_path / "one-call.jsonl")} == {f"q{number}" for number in range(4)}
+
+
+def test_a_wrong_key_stops_the_questions_asked_at_once_too(tmp_path: Path) -> None:
+    stopped: list[str] = []
+
+    class Key:
+        async def run(self, question: str, corpus: Any) -> Answer:
+            if "2" in question:
+                raise AuthenticationFailed("the key is wrong")
+            try:
+                await asyncio.sleep(20)
+            except asyncio.CancelledError:
+                stopped.append(question)
+                raise
+            return Answer(question, "", Verdict.ANSWERED)
+
+    with pytest.raises(AuthenticationFailed, match="the key is wrong"):
+        bench(tmp_path, contender(Key()), at_once=3)
+    assert len(stopped) == 2
+    assert read_rows(tmp_path / "one-call.jsonl") == []
+
+
+def test_what_has_begun_is_finished_when_the_time_is_over(tmp_path: Path) -> None:
+    async def slowly(question: str, corpus: Any) -> Answer:
+        await asyncio.sleep(0.3 if "0" in question else 0.01)
+        return Answer(question, right(question), Verdict.ANSWERED)
+
+    class Slow:
+        run = staticmethod(slowly)
+
+    with pytest.raises(BudgetExceeded, match="time is over with"):
+        bench(tmp_path, contender(Slow()), at_once=2, total_seconds=0.005)
+    assert {row.question_id for row in read_rows(tmp_path / "one-call.jsonl")} >= {"q0", "q1"}

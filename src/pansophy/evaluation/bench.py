@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,6 +75,7 @@ async def run_bench(
     question_seconds: float | None = None,
     total_seconds: float | None = None,
     retry_failed: bool = False,
+    at_once: int = 1,
     seed: int = 0,
     command: Sequence[str] | None = None,
     on_progress: Callable[[BenchProgress], None] | None = None,
@@ -93,6 +94,8 @@ async def run_bench(
             partial answer, should be shorter.
         total_seconds: no new question is begun after so many seconds; call again to go on.
         retry_failed: ask questions again whose row has an error.
+        at_once: questions of a strategy asked at the same time. Where they share a machine or an endpoint, the seconds
+            of each are then longer.
         seed: recorded, and part of the fingerprint.
         command: recorded (default: this process's command line).
         on_progress: called after each question, also for each that was finished before.
@@ -119,7 +122,7 @@ async def run_bench(
     for contender in contenders:
         questions = chosen[contender.name]
         task = _Task(dataset, corpus, contender, place, question_seconds, on_progress)
-        results[contender.name] = await task.ask_all(questions, retry_failed=retry_failed, until=until)
+        results[contender.name] = await task.ask_all(questions, retry_failed=retry_failed, until=until, at_once=at_once)
         place.finish(contender.name)
     return results
 
@@ -128,6 +131,22 @@ def _check_names(contenders: Sequence[Contender]) -> None:
     names = [contender.name for contender in contenders]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"a bench needs one or more strategies with distinct names, not {names}")
+
+
+async def _all_or_none(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; an error stops the others, but for a used-up time: what has begun is then finished."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        if all(isinstance(task.exception(), BudgetExceeded | None) for task in done) and pending:
+            await asyncio.wait(pending)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,27 +160,34 @@ class _Task:
     question_seconds: float | None
     on_progress: Callable[[BenchProgress], None] | None
 
-    async def ask_all(self, questions: Sequence[Question], *, retry_failed: bool, until: float | None) -> list[Row]:
+    async def ask_all(
+        self, questions: Sequence[Question], *, retry_failed: bool, until: float | None, at_once: int
+    ) -> list[Row]:
         name = self.contender.name
-        finished = {row.question_id: row for row in self.place.rows(name) if not (retry_failed and row.error)}
-        rows: list[Row] = []
-        fresh_seconds: list[float] = []
-        waiting = sum(question.id not in finished for question in questions)
-        for question in questions:
-            row = finished.get(question.id)
-            if row is None:
+        kept = {row.question_id: row for row in self.place.rows(name) if not (retry_failed and row.error)}
+        rows = {question.id: kept[question.id] for question in questions if question.id in kept}
+        for number, row in enumerate(rows.values(), 1):
+            self._tell(number, len(questions), row, None)
+        waiting = iter([question for question in questions if question.id not in rows])
+        begun, before = time.monotonic(), len(rows)
+
+        async def ask_in_turn() -> None:
+            for question in waiting:
                 if until is not None and time.monotonic() >= until:
+                    left = len(questions) - len(rows)
                     raise BudgetExceeded(
-                        f"the bench's time is over with {waiting} questions of {name} left; the same command goes on"
+                        f"the bench's time is over with {left} questions of {name} left; the same command goes on"
                     )
-                row = await self._ask(question)
-                fresh_seconds.append(row.seconds)
-                waiting -= 1
-            rows.append(row)
-            if self.on_progress is not None:
-                remaining = sum(fresh_seconds) / len(fresh_seconds) * waiting if fresh_seconds else None
-                self.on_progress(BenchProgress(name, len(rows), len(questions), row, remaining))
-        return rows
+                rows[question.id] = row = await self._ask(question)
+                pace = (time.monotonic() - begun) / (len(rows) - before)
+                self._tell(len(rows), len(questions), row, pace * (len(questions) - len(rows)))
+
+        await _all_or_none([ask_in_turn() for _ in range(at_once)])
+        return [rows[question.id] for question in questions]
+
+    def _tell(self, done: int, total: int, row: Row, remaining: float | None) -> None:
+        if self.on_progress is not None:
+            self.on_progress(BenchProgress(self.contender.name, done, total, row, remaining))
 
     async def _ask(self, question: Question) -> Row:
         """Ask one question and write down what came of it, whatever it is."""

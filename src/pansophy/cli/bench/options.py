@@ -62,6 +62,12 @@ Ids = Annotated[
     ),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask again where the row is an error.")]
+AtOnce = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Ask so many questions at the same time, where the endpoint has room; each then takes longer."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Recorded with the results.")]
 ChunkTokens = Annotated[int, typer.Option(min=1, help="The most tokens of a chunk.")]
 Threshold = Annotated[float, typer.Option(help="The F1 from which on an answer counts, where there is no own score.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import typer
 from pansophy.cli.ask import strategy_name
 from pansophy.cli.bench.options import (
     READS_ALL,
+    AtOnce,
     BaseUrl,
     ChunkTokens,
     Deadline,
@@ -77,6 +79,7 @@ def measure(
     question_deadline: QuestionDeadline = None,
     deadline: Deadline = None,
     retry_failed: RetryFailed = False,
+    at_once: AtOnce = 1,
     seed: Seed = 0,
 ) -> None:
     """Measure, and write and print the report."""
@@ -103,6 +106,7 @@ def measure(
                 offset=offset,
                 total_seconds=deadline,
                 retry_failed=retry_failed,
+                at_once=at_once,
                 seed=seed,
                 on_progress=_show_answer,
             )
@@ -257,15 +261,17 @@ class _Corpora:
     folder: Path
     made: dict[tuple[tuple[str, str], ...], Corpus] = dataclasses.field(default_factory=dict)
     of_question: dict[str, Corpus] = dataclasses.field(default_factory=dict)
+    making: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def shared(self) -> Corpus:
         return self._corpus(self.dataset.documents)
 
     def __call__(self, question: Question) -> Corpus:
-        if question.id not in self.of_question:
-            assert self.dataset.documents_of is not None
-            self.of_question[question.id] = self._corpus(self.dataset.documents_of(question))
-        return self.of_question[question.id]
+        with self.making:  # questions asked at once each make theirs in a thread
+            if question.id not in self.of_question:
+                assert self.dataset.documents_of is not None
+                self.of_question[question.id] = self._corpus(self.dataset.documents_of(question))
+            return self.of_question[question.id]
 
     def _corpus(self, documents: Sequence[Document]) -> Corpus:
         from pansophy.corpus import Corpus
