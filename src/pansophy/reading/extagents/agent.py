@@ -25,11 +25,11 @@ from pansophy.events import RoundStarted
 from pansophy.models import ChatModel, EmbeddedModel
 from pansophy.papers import Paper
 from pansophy.reading.examples import nearest
-from pansophy.reading.extagents.messages import Message, by_rating, fused
+from pansophy.reading.extagents.messages import Message, by_rating, fused, in_text_order
 from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
-from pansophy.reading.extagents.sentences import sentences_by_rank, sentences_with_links
+from pansophy.reading.extagents.sentences import LEAST_SHARE, sentences_by_rank, sentences_with_links
 from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, Step, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
@@ -76,6 +76,7 @@ class Plan:
     chunk_tokens: int
     rounds: int
     schedule: tuple[Step, ...]
+    later_schedule: tuple[Step, ...]
     max_chunks: int | None
     cap: int | None
     judge: bool
@@ -135,7 +136,8 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
             schedule=settings.schedule or _usual_steps(order == "latest", extracts),
-            rounds=settings.rounds or _usual_rounds(single and links > 0, extracts),
+            later_schedule=settings.later_schedule or (LATEST_STEPS if order == "latest" else ("all",)),
+            rounds=settings.rounds or (2 if extracts else 5),
             max_chunks=settings.max_chunks
             or (_usual_chunks(single, extracts) if rank and not settings.exhaustive else None),
             cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
@@ -189,11 +191,13 @@ class Pages:
 
     def __init__(self, corpus: Corpus, question: str, plan: Plan) -> None:
         self._corpus = corpus
+        self._question = question
         self._plan = plan
         self._list: list[Page] | None = None
         self._limit = plan.max_chunks or corpus.chunk_count
         if plan.rank:
-            self._list = self._linked(self._best(question, self._limit), question)
+            found = self._best(question, self._limit)
+            self._list = sorted(found, key=_place, reverse=True) if plan.order == "latest" else self._linked(found)
             self._count = len(self._list)
         else:
             self._count = sum(1 for _ in self._in_order())
@@ -211,34 +215,35 @@ class Pages:
         assert self._list is not None
         return self._list[number]
 
-    def _best(self, query: str, limit: int) -> list[Page]:
+    def _best(self, query: str, limit: int, *, again: bool = False) -> list[Page]:
         if self._plan.settings.unit == "sentences":
-            return sentences_by_rank(self._corpus, query, limit)
+            least = 0.0 if again else LEAST_SHARE  # what was found is itself the best match for what was found
+            return sentences_by_rank(self._corpus, query, limit, least=least)
         return pages_by_rank(self._corpus, query, self._plan.chunk_tokens, limit)
 
-    def _linked(self, found: list[Page], question: str) -> list[Page]:
-        """What was found, with what it leads to; for `latest`, from the end of the text to its beginning."""
+    def _linked(self, found: list[Page]) -> list[Page]:
+        """What was found, with what it leads to."""
         links = self._plan.links
         if self._plan.settings.unit == "sentences":
-            found = sentences_with_links(self._corpus, found, question, self._limit, most=links)
-        elif links:
-            found = with_links(self._corpus, found, self._plan.chunk_tokens, first=LINKS_FROM, most=links)
-        return sorted(found, key=_place, reverse=True) if self._plan.order == "latest" else found
+            return sentences_with_links(self._corpus, found, self._question, self._limit, most=links)
+        if links:
+            return with_links(self._corpus, found, self._plan.chunk_tokens, first=LINKS_FROM, most=links)
+        return found
 
-    def search_again(self, query: str) -> int:
-        """Append the best pages for `query` that aren't there yet, at most a quarter as many; returns how many.
-
-        Sentences are short: of them as many as a question gets.
-        """
+    def search_again(self, query: str) -> None:
+        """Append what the pages lead to, in the order of `latest`; else the best pages for `query` that aren't there
+        yet, at most a quarter as many (sentences are short: of them as many as a question gets)."""
         if self._list is None:
-            return 0
-        known = {(page.pieces[0].document, page.pieces[0].start) for page in self._list}
-        more = self._limit if self._plan.settings.unit == "sentences" else max(1, len(self._list) // 4)
-        found = self._best(query, len(self._list) + more)
-        new = [p for p in found if p.score is not None and (p.pieces[0].document, p.pieces[0].start) not in known]
+            return
+        if self._plan.order == "latest" and self._plan.links:
+            more, found = len(self._list) * self._plan.links * self._limit, self._linked(self._list)
+        else:
+            more = self._limit if self._plan.settings.unit == "sentences" else max(1, len(self._list) // 4)
+            found = self._best(query, len(self._list) + more, again=True)
+        known = {_place(page) for page in self._list}
+        new = [page for page in found if page.score is not None and _place(page) not in known]
         self._list.extend(new[:more])
         self._count = len(self._list)
-        return len(new[:more])
 
     def _in_order(self) -> Iterator[Page]:
         pages = pages_in_order(self._corpus, self._plan.chunk_tokens)
@@ -318,11 +323,11 @@ class _Reading:
         readers = _Readers(self, round_, known)
         lazy = self.plan.rank and round_ == 1 and not settings.exhaustive
         # where messages stay as they were, a round goes on with what the round before has shown (prefix law)
-        shown = [] if self.plan.reread else self.shown
+        shown = [] if self.plan.reread or self.plan.order == "latest" else self.shown
         try:
             if not lazy:
                 await readers.read_all()
-            sizes = self._sizes(self.plan.schedule if round_ == 1 else settings.later_schedule)
+            sizes = self._sizes(self.plan.schedule if round_ == 1 else self.plan.later_schedule)
             for index, size in enumerate(sizes):
                 final = index == len(sizes) - 1
                 chosen = await self._choose(readers, size, shown, everything=size >= len(self.pages), lazy=lazy)
@@ -366,6 +371,10 @@ class _Reading:
         """The messages of a step: those shown before, and new ones after them, best first."""
         if not self.plan.rank:
             return by_rating(self.messages.values())[:size]
+        if self.plan.order == "latest":
+            if lazy:
+                await readers.read(size)
+            return in_text_order(self.messages.values())[::-1][:size]
         reach = len(self.pages) if everything else self._reach(size)
         if lazy:
             await readers.read(reach)
@@ -496,11 +505,6 @@ def _check_window(model: ChatModel, smallest: int, what: str) -> None:
 
 def _usual_chunks(single: bool, extracts: bool) -> int:
     return 24 if single else 10 if extracts else 32
-
-
-def _usual_rounds(followed: bool, extracts: bool) -> int:
-    """Where names were followed, a second search has nothing to add."""
-    return 1 if followed else 2 if extracts else 5
 
 
 def _usual_steps(latest: bool, extracts: bool) -> tuple[Step, ...]:

@@ -21,6 +21,8 @@ from pansophy.types import Chunk
 
 DEPTH = 500
 """Chunks of the search whose sentences are ranked."""
+LEAST_SHARE = 0.4
+"""Of the best sentence's score: one that has fewer of the rare words, or many others, is about something else."""
 SATURATION, LENGTH = 1.2, 0.75
 """BM25's k1 and b, at their usual values."""
 
@@ -33,7 +35,9 @@ class _Sentence:
     terms: frozenset[str]
 
 
-def sentences_by_rank(corpus: Corpus, query: str, limit: int, *, depth: int = DEPTH) -> list[Page]:
+def sentences_by_rank(
+    corpus: Corpus, query: str, limit: int, *, least: float = LEAST_SHARE, depth: int = DEPTH
+) -> list[Page]:
     """The sentences that fit `query` best, best first, each a page of its own; equal ones in reading order.
 
     Sentences without a content word of the query are left out. The same sentence at several places counts each time.
@@ -42,6 +46,7 @@ def sentences_by_rank(corpus: Corpus, query: str, limit: int, *, depth: int = DE
         corpus: what to read.
         query: the question.
         limit: the most sentences.
+        least: the share of the best one's score that a sentence must have.
         depth: the most chunks whose sentences are looked at.
     """
     found = [
@@ -50,8 +55,9 @@ def sentences_by_rank(corpus: Corpus, query: str, limit: int, *, depth: int = DE
         for start, end in sentences(hit.chunk.text)
     ]
     scores = _scores([one.terms for one in found], terms(query))
+    least *= max(scores, default=0.0)
     ranked = sorted(
-        (at for at, score in enumerate(scores) if score > 0),
+        (at for at, score in enumerate(scores) if score > 0 and score >= least),
         key=lambda at: (-scores[at], found[at].chunk.index, found[at].start),
     )
     return [_page(found[at], scores[at]) for at in ranked[:limit]]

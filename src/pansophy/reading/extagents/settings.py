@@ -20,11 +20,11 @@ class ExtAgentsSettings:
     """How ExtAgents reads.
 
     Args:
-        rounds: T, the rounds of seeking and reasoning; None for 5, 2 with extracts, or 1 with sentences and links.
+        rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
         schedule: how many messages the reasoning agent is given in round 1, try after try; None for 1, 2, 4, 8, all,
             or 5, all with extracts (a small model is sure of itself too soon); 1, 2, 3, 4, 6, 8, 16, all of the
             latest.
-        later_schedule: the same for the rounds after.
+        later_schedule: the same for the rounds after; None for all at once, or as in round 1 of the latest.
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
             short document. "latest" searches, and gives the reasoning agent the end of the text first: for what
             changes, the last word holds. With sentences "auto" is "latest".
@@ -41,7 +41,8 @@ class ExtAgentsSettings:
         lookahead: in rank order, a step of k messages chooses them among the first `lookahead * k` chunks, by the
             search and the ratings together. 1 is the paper's order, by the search alone.
         links: in rank order, how many documents that the best three chunks mention by title are read right after them;
-            with sentences, how many names that they hold are looked for in their turn; None for 2, or 4 with sentences.
+            with sentences, how many names that they hold are looked for in their turn (of the latest, in round 2); None
+            for 2, or 4 with sentences.
         requery: in rank order, rounds after the first search again with what was found, so that a second hop that
             shares no word with the question is reached.
         reread: in later rounds every chunk is read again, with what others found; None does so, except with extracts,
@@ -71,7 +72,7 @@ class ExtAgentsSettings:
 
     rounds: int | None = None  # table 12: T = 5
     schedule: tuple[Step, ...] | None = None  # section 3: 1, 2, 4, 8, all at t = 1
-    later_schedule: tuple[Step, ...] = ("all",)  # section 3: one try with everything for t >= 2
+    later_schedule: tuple[Step, ...] | None = None  # section 3: one try with everything for t >= 2
     order: Literal["auto", "rank", "latest", "document"] = "auto"
     unit: Literal["chunks", "sentences"] = "chunks"  # ours
     chunk_tokens: int | None = None
@@ -132,9 +133,9 @@ class ExtAgentsSettings:
         if self.examples and self.verdict == "stated":
             raise UsageError("examples show how to answer, not how to refuse: they go with verdict='measured'")
         _check_choice("language", self.language, ("auto", "en", "zh"))
-        if self.schedule is not None:
-            _check_schedule("schedule", self.schedule)
-        _check_schedule("later_schedule", self.later_schedule)
+        for name in ("schedule", "later_schedule"):
+            if getattr(self, name) is not None:
+                _check_schedule(name, getattr(self, name))
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
