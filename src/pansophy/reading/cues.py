@@ -54,6 +54,18 @@ _CUES: Mapping[Asked, tuple[str, ...]] = {
 }
 """Patterns of words; the first kind that has one in the question is the question's."""
 
+_EARLIER = re.compile(
+    r"\b(?:before|after|first|earlier|earliest|previously|formerly|originally|initially|used to|at the beginning)\b"
+    r"|之前|以前|之后|最初|原来|起初|首先|曾经",
+    re.IGNORECASE,
+)
+
+
+def asks_how_things_stand(question: str) -> bool:
+    """Whether the last word on it answers the question: it doesn't ask for what was before something, or first."""
+    return _EARLIER.search(question) is None
+
+
 _COMPILED = {asked: re.compile("|".join(cues), re.IGNORECASE) for asked, cues in _CUES.items()}
 
 

@@ -25,13 +25,14 @@ def nearest(examples: Sequence[Example], question: str, most: int) -> tuple[Exam
     """
     if len(examples) <= most:
         return tuple(examples)
-    words = _words(question)
-    likeness = [Indel.normalized_similarity(_words(example.question), words) for example in examples]
+    words = words_of(question)
+    likeness = [Indel.normalized_similarity(words_of(example.question), words) for example in examples]
     best = sorted(range(len(examples)), key=lambda at: (-likeness[at], at))[:most]
     return tuple(examples[at] for at in sorted(best))
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Words and numbers, in lower case."""
     return re.findall(r"[^\W_]+", text.casefold())
 
 

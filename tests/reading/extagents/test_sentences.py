@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +13,15 @@ from tests.reading.scripted import agents, check_evidence, judged, read, seeks, 
 
 from pansophy import Corpus
 from pansophy.errors import UsageError
+from pansophy.events import RunStarted
+from pansophy.reading.cues import asks_how_things_stand
 from pansophy.reading.extagents.messages import terms
-from pansophy.reading.extagents.sentences import names_in, sentences_by_rank, sentences_with_links
+from pansophy.reading.extagents.sentences import (
+    like_examples,
+    names_in,
+    sentences_by_rank,
+    sentences_with_links,
+)
 from pansophy.reading.extagents.settings import ExtAgentsSettings
 from pansophy.types import Example, Verdict
 
@@ -112,26 +120,53 @@ LAMP = "The lamp was in the hands of Orla."
 
 
 async def test_where_the_found_ones_are_not_enough_those_about_whom_they_name_are_told_too() -> None:
-    corpus = story([LAMP, *MOVES])
-
-    def reason(prompt):
-        return weighed("chapel", 0.9) if "chapel" in told(prompt)[-1] else weighed("Orla", 0.2)
-
-    model = agents(lambda prompt: judged(0.9), reason)
+    """From shortly before the last mention on, then from before the one before it."""
+    other = "The lamp was in the hands of Ebbe."
+    facts = [MOVES[0], other, MOVES[1], MOVES[2], LAMP, MOVES[3]]
+    corpus = story(facts, between=0)
+    model = agents(reason=lambda prompt: weighed("Orla", 0.2))
     answer = await read(model, corpus, "Where is the lamp?", unit="sentences", max_chunks=6, **MEASURED)
-    assert [told(call.messages) for call in tries(model)] == [[LAMP], MOVES[-1:]]
-    assert (answer.text, answer.rounds) == ("chapel", 2)
+    assert [told(call.messages) for call in tries(model)] == [[LAMP], [other, LAMP], facts[3:], facts]
+    assert (answer.verdict, answer.rounds) == (Verdict.FORCED, 2)
 
 
 def test_a_chain_of_names_is_followed_to_its_end_but_not_beyond_the_limit() -> None:
     chain = ["The lamp was left to Ida.", "Ida wrote to Per.", "It was Per whom Ulf feared.", "Ulf lives in Brae."]
-    corpus = story(chain)
-    found = sentences_by_rank(corpus, "Who has the lamp?", 8)
-    linked = sentences_with_links(corpus, found, "Who has the lamp?", 8, most=2)
+    corpus, question = story(chain), "Who has the lamp?"
+    found = sentences_by_rank(corpus, question, 8)
+    rank = partial(sentences_by_rank, corpus, limit=8)
+    linked = sentences_with_links(found, question, rank, most=2, enough=8)
     assert [page.text for page in linked] == chain
-    assert sentences_with_links(corpus, found, "Who has the lamp?", 8, most=0) == found
-    short = sentences_with_links(corpus, found, "Who has the lamp?", 2, most=2)
-    assert [page.text for page in short] == chain[:2]
+    assert sentences_with_links(found, question, rank, most=0, enough=8) == found
+    assert [page.text for page in sentences_with_links(found, question, rank, most=2, enough=2)] == chain[:2]
+
+
+def test_sentences_worded_like_the_examples_are_kept() -> None:
+    corpus = story([*MOVES, "Orla, said the captain, would never again be seen in that town or any other."])
+    found = sentences_by_rank(corpus, QUESTION, 30, least=0.0)
+    example = Example(("Ida went to the barn.",), "Where is Ida?", "barn")
+    assert len(found) == 30
+    assert sorted(page.text for page in like_examples(found, [example])) == sorted(MOVES)
+    assert like_examples(found, []) == found
+
+
+@pytest.mark.parametrize(
+    ("question", "stands"),
+    [
+        ("Where is the lamp?", True),
+        ("Who runs the mill now?", True),
+        ("Where was the lamp before the yard?", False),
+        ("Who had the lamp first?", False),
+        ("灯之前在哪里？", False),
+    ],
+)
+async def test_what_was_earlier_is_read_from_all_at_once(question: str, stands: bool) -> None:
+    assert asks_how_things_stand(question) is stands
+    model = agents(reason=lambda prompt: weighed("chapel", 0.9))
+    corpus = story(["The lamp is in the mill. 灯在磨坊。"])
+    answer = await read(model, corpus, question, unit="sentences", **MEASURED)
+    started = next(event for event in answer.trace if isinstance(event, RunStarted))
+    assert started.order == ("latest" if stands else "rank")
 
 
 async def test_without_links_a_later_round_searches_for_what_was_found() -> None:

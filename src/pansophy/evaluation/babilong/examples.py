@@ -11,18 +11,23 @@ _ROPE_LEFT = (
     "Paul went to the barn.",
     "Paul picked up the rope.",
     "Paul travelled to the porch.",
-    "Paul left the rope.",
+    "Paul discarded the rope.",
     "Paul went back to the barn.",
 )
 _LAMP_PASSED_ON = (
     "Anna moved to the porch.",
-    "Anna got the lamp.",
+    "Anna grabbed the lamp.",
     "Anna put down the lamp there.",
     "Paul went to the cellar.",
     "Paul went to the porch.",
     "Paul took the lamp there.",
     "Paul went to the barn.",
 )
+
+_EAST_OF_PORCH = ("The barn is east of the porch.", "The cellar is west of the porch.")
+_SOUTH_OF_BARN = ("The attic is north of the barn.", "The cellar is south of the barn.")
+_LAMP_GIVEN = ("Anna picked up the lamp there.", "Anna gave the lamp to Paul.", "Paul handed the lamp to Rose.")
+_ROPE_GIVEN = ("Paul passed the rope to Rose.", "Rose gave the rope to Anna.", "Anna discarded the rope.")
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
     "qa1": (
@@ -58,38 +63,28 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "qa4": (
+        Example(_EAST_OF_PORCH, "What is east of the porch?", "barn"),
+        Example(_SOUTH_OF_BARN, "What is south of the barn?", "cellar"),
         Example(
-            ("The attic is north of the barn.", "The cellar is south of the barn."),
-            "What is south of the barn?",
-            "cellar",
+            ("The loft is west of the yard.", "The shed is west of the loft."), "What is west of the loft?", "shed"
         ),
+        Example(_EAST_OF_PORCH, "What is the barn east of?", "porch"),
+        Example(_SOUTH_OF_BARN, "What is the attic north of?", "barn"),
         Example(
-            ("The porch is west of the attic.", "The attic is west of the cellar."),
-            "What is the attic west of?",
-            "cellar",
-        ),
-        Example(
-            ("The barn is east of the porch.", "The cellar is west of the porch."),
-            "What is east of the porch?",
-            "barn",
+            ("The loft is west of the yard.", "The shed is west of the loft."), "What is the loft west of?", "yard"
         ),
     ),
     "qa5": (
-        Example(
-            ("Anna picked up the lamp there.", "Anna gave the lamp to Paul.", "Paul handed the lamp to Rose."),
-            "Who gave the lamp to Rose?",
-            "Paul",
-        ),
-        Example(
-            ("Paul passed the rope to Rose.", "Rose left the rope.", "Paul gave the lamp to Anna."),
-            "What did Paul give to Anna?",
-            "lamp",
-        ),
-        Example(
-            ("Rose gave the rope to Anna.", "Anna handed the rope to Rose."),
-            "Who did Anna give the rope to?",
-            "Rose",
-        ),
+        Example(_LAMP_GIVEN, "Who gave the lamp to Rose?", "Paul"),
+        Example(_ROPE_GIVEN, "Who gave the rope to Anna?", "Rose"),
+        Example(_LAMP_GIVEN, "What did Anna give to Paul?", "lamp"),
+        Example(_ROPE_GIVEN, "What did Rose give to Anna?", "rope"),
+        Example(_LAMP_GIVEN, "Who did Anna give the lamp to?", "Paul"),
+        Example(_ROPE_GIVEN, "Who did Rose give the rope to?", "Anna"),
+        Example(_LAMP_GIVEN, "Who received the lamp?", "Rose"),
+        Example(_ROPE_GIVEN, "Who received the rope?", "Anna"),
+        Example(_LAMP_GIVEN, "Who gave the lamp?", "Paul"),
+        Example(_ROPE_GIVEN, "Who gave the rope?", "Rose"),
     ),
 }
 """For the tasks that published tables have; the others are asked without."""

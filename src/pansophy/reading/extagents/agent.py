@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from pansophy.corpus import Corpus
 from pansophy.corpus.pages import Page, pages_by_rank, pages_in_order, with_links
@@ -24,12 +25,13 @@ from pansophy.errors import BudgetExceeded, ModelError, UsageError
 from pansophy.events import RoundStarted
 from pansophy.models import ChatModel, EmbeddedModel
 from pansophy.papers import Paper
+from pansophy.reading.cues import asks_how_things_stand
 from pansophy.reading.examples import nearest
 from pansophy.reading.extagents.messages import Message, by_rating, fused, in_text_order
 from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
-from pansophy.reading.extagents.sentences import LEAST_SHARE, sentences_by_rank, sentences_with_links
+from pansophy.reading.extagents.sentences import LEAST_SHARE, like_examples, sentences_by_rank, sentences_with_links
 from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, Step, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
@@ -49,6 +51,11 @@ FIRST_STEPS: tuple[Step, ...] = (1, 2, 4, 8, "all")
 """Section 3 of the paper: accumulation at t = 1."""
 LATEST_STEPS: tuple[Step, ...] = (1, 2, 3, 4, 6, 8, 16, "all")
 """The last sentences mostly say how things stand, and each one before them is another to be misled by."""
+LATER_STEPS: tuple[Step, ...] = ("all",)
+"""Section 3 of the paper: one try with everything for t >= 2."""
+MOST_SCENES = 6
+LIKELY = 8
+"""Where examples show what findings look like, so many times more sentences are looked through for such."""
 FIRST_STEPS_WITH_EXTRACTS: tuple[Step, ...] = (5, "all")
 """Small models refuse too rarely for a try with less to be worth its time (docs/experiments.md)."""
 LARGEST_CHUNK = 16_000
@@ -76,7 +83,6 @@ class Plan:
     chunk_tokens: int
     rounds: int
     schedule: tuple[Step, ...]
-    later_schedule: tuple[Step, ...]
     max_chunks: int | None
     cap: int | None
     judge: bool
@@ -122,7 +128,13 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
         order = settings.order
         if order == "auto":
-            order = "latest" if single else "document" if short else "rank"
+            order = (
+                ("latest" if asks_how_things_stand(session.question) else "rank")
+                if single
+                else "document"
+                if short
+                else "rank"
+            )
         rank = order != "document"
         links = settings.links if settings.links is not None else 4 if single else 2
         room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
@@ -135,8 +147,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             measured=settings.verdict == "measured" or (settings.verdict == "auto" and is_small(self.model)),
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
-            schedule=settings.schedule or _usual_steps(order == "latest", extracts),
-            later_schedule=settings.later_schedule or (LATEST_STEPS if order == "latest" else ("all",)),
+            schedule=settings.schedule or _usual_steps(order, single, extracts),
             rounds=settings.rounds or (2 if extracts else 5),
             max_chunks=settings.max_chunks
             or (_usual_chunks(single, extracts) if rank and not settings.exhaustive else None),
@@ -183,7 +194,8 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
 
 
 class Pages:
-    """The chunks of a question, numbered in the order in which they are read.
+    """The chunks of a question, numbered in the order in which they are read; the first `found` of them by the question
+    itself.
 
     In rank order a list that `search_again` may lengthen; in document order they are cut anew for every pass, so that a
     corpus larger than memory can be read.
@@ -201,6 +213,7 @@ class Pages:
             self._count = len(self._list)
         else:
             self._count = sum(1 for _ in self._in_order())
+        self.found = self._count
         self.total = self._count if not plan.rank else max(1, corpus.chunk_count)
 
     def __len__(self) -> int:
@@ -216,16 +229,19 @@ class Pages:
         return self._list[number]
 
     def _best(self, query: str, limit: int, *, again: bool = False) -> list[Page]:
-        if self._plan.settings.unit == "sentences":
+        settings = self._plan.settings
+        if settings.unit == "sentences":
             least = 0.0 if again else LEAST_SHARE  # what was found is itself the best match for what was found
-            return sentences_by_rank(self._corpus, query, limit, least=least)
+            ranked = sentences_by_rank(self._corpus, query, limit * LIKELY if settings.examples else limit, least=least)
+            return like_examples(ranked, settings.examples)[:limit]
         return pages_by_rank(self._corpus, query, self._plan.chunk_tokens, limit)
 
     def _linked(self, found: list[Page]) -> list[Page]:
         """What was found, with what it leads to."""
         links = self._plan.links
         if self._plan.settings.unit == "sentences":
-            return sentences_with_links(self._corpus, found, self._question, self._limit, most=links)
+            rank = partial(self._best, limit=self._limit)
+            return sentences_with_links(found, self._question, rank, most=links, enough=self._limit)
         if links:
             return with_links(self._corpus, found, self._plan.chunk_tokens, first=LINKS_FROM, most=links)
         return found
@@ -327,7 +343,7 @@ class _Reading:
         try:
             if not lazy:
                 await readers.read_all()
-            sizes = self._sizes(self.plan.schedule if round_ == 1 else self.plan.later_schedule)
+            sizes = self._sizes(round_)
             for index, size in enumerate(sizes):
                 final = index == len(sizes) - 1
                 chosen = await self._choose(readers, size, shown, everything=size >= len(self.pages), lazy=lazy)
@@ -357,9 +373,22 @@ class _Reading:
             return self.reasoner.best()
         return await self.reasoner.attempt(self._ranked(), round_, forced=True)
 
-    def _sizes(self, steps: Sequence[Any]) -> list[int]:
+    def _sizes(self, round_: int) -> list[int]:
+        """How many messages the tries of a round are given."""
+        settings = self.plan.settings
+        if round_ > 1 and self.plan.order == "latest" and not settings.later_schedule:
+            return self._scenes()
         available = len(self.pages) if self.plan.rank else len(self.messages)
-        return step_sizes(tuple(steps), available)
+        steps = self.plan.schedule if round_ == 1 else settings.later_schedule or LATER_STEPS
+        return step_sizes(steps, available)
+
+    def _scenes(self) -> list[int]:
+        """The end of the text from shortly before the last sentence that the question found, then from before the one
+        before it, and so on: what leads to it names nothing that the question asks for."""
+        told = in_text_order(self.messages.values())
+        found = [place for place, message in enumerate(told) if message.chunk < self.pages.found][::-1]
+        sizes = [min(len(told), len(told) - place + 1) for place in found[:MOST_SCENES]]
+        return list(dict.fromkeys([*sizes, len(told)]))
 
     def _reach(self, size: int) -> int:
         """How many chunks a step of `size` messages chooses from."""
@@ -507,8 +536,10 @@ def _usual_chunks(single: bool, extracts: bool) -> int:
     return 24 if single else 10 if extracts else 32
 
 
-def _usual_steps(latest: bool, extracts: bool) -> tuple[Step, ...]:
-    return LATEST_STEPS if latest else FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS
+def _usual_steps(order: str, single: bool, extracts: bool) -> tuple[Step, ...]:
+    if single or order == "latest":
+        return LATEST_STEPS if order == "latest" else ("all",)
+    return FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS
 
 
 def _parameters(model: ChatModel) -> float | None:

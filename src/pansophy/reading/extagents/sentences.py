@@ -10,19 +10,24 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
+from rapidfuzz.distance import Indel
 
 from pansophy.corpus import Corpus
 from pansophy.corpus.pages import Page
+from pansophy.reading.examples import words_of
 from pansophy.reading.extagents.messages import is_common, terms
 from pansophy.reading.quotes import sentences
-from pansophy.types import Chunk
+from pansophy.types import Chunk, Example
 
 DEPTH = 500
 """Chunks of the search whose sentences are ranked."""
 LEAST_SHARE = 0.4
 """Of the best sentence's score: one that has fewer of the rare words, or many others, is about something else."""
+LEAST_LIKENESS = 0.25
+"""Of a sentence to an example's finding; what a long sentence shares with a short one are its common words."""
 SATURATION, LENGTH = 1.2, 0.75
 """BM25's k1 and b, at their usual values."""
 
@@ -63,23 +68,24 @@ def sentences_by_rank(
     return [_page(found[at], scores[at]) for at in ranked[:limit]]
 
 
-def sentences_with_links(
-    corpus: Corpus, found: Sequence[Page], query: str, limit: int, *, most: int, depth: int = DEPTH
-) -> list[Page]:
+Rank = Callable[[str], Sequence[Page]]
+"""From a query to the sentences that fit it best."""
+
+
+def sentences_with_links(found: Sequence[Page], query: str, rank: Rank, *, most: int, enough: int) -> list[Page]:
     """`found` and after them the sentences about whom they name: what a second hop needs names the first, not the
     question.
 
-    Up to `most` names are followed, those that most sentences hold first (of equals, the one named last in the text);
-    of each, the `limit` best sentences. What these name is followed in its turn, as long as there are fewer than
-    `limit` sentences: a chain of facts is found to its end.
+    Up to `most` names are followed, those that most sentences hold first (of equals, the one named last in the text).
+    What is found so is followed in its turn, as long as there are fewer than `enough` sentences: a chain of facts is
+    found to its end.
 
     Args:
-        corpus: what to read.
-        found: what `sentences_by_rank` found for `query`.
+        found: the sentences found for `query`.
         query: the question; what it names itself is no link.
-        limit: the most sentences of one name.
+        rank: finds the sentences about a name.
         most: the most names that one step follows.
-        depth: as for `sentences_by_rank`.
+        enough: the sentences with which no further step is made.
     """
     pages = list(found)
     known = {_place(page) for page in pages}
@@ -88,13 +94,29 @@ def sentences_with_links(
     while new:
         names = [name for name in names_in([page.text for page in _in_text_order(new)], query) if name not in followed]
         followed.update(names[:most])
-        linked = [page for name in names[:most] for page in sentences_by_rank(corpus, name, limit, depth=depth)]
+        linked = [page for name in names[:most] for page in rank(name)]
         new = list({_place(page): page for page in linked if _place(page) not in known}.values())
         known.update(map(_place, new))
         pages += new
-        if len(pages) >= limit:
+        if len(pages) >= enough:
             break
     return pages
+
+
+def like_examples(pages: Sequence[Page], examples: Sequence[Example], *, least: float = LEAST_LIKENESS) -> list[Page]:
+    """The pages that are worded like a finding of an example: in the same order, `least` of their words are the same.
+
+    All of them where there are no examples.
+    """
+    findings = [words_of(finding) for example in examples for finding in example.findings]
+    if not findings:
+        return list(pages)
+
+    def likeness(page: Page) -> float:
+        words = words_of(page.text)
+        return max(Indel.normalized_similarity(words, finding) for finding in findings)
+
+    return [page for page in pages if likeness(page) >= least]
 
 
 def names_in(texts: Sequence[str], query: str) -> list[str]:

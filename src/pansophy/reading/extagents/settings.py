@@ -22,12 +22,14 @@ class ExtAgentsSettings:
     Args:
         rounds: T, the rounds of seeking and reasoning; None for 5, or 2 with extracts.
         schedule: how many messages the reasoning agent is given in round 1, try after try; None for 1, 2, 4, 8, all,
-            or 5, all with extracts (a small model is sure of itself too soon); 1, 2, 3, 4, 6, 8, 16, all of the
-            latest.
-        later_schedule: the same for the rounds after; None for all at once, or as in round 1 of the latest.
+            or 5, all with extracts (a small model is sure of itself too soon); with sentences all, or 1, 2, 3, 4, 6, 8,
+            16, all of the latest.
+        later_schedule: the same for the rounds after; None for all at once, or, of the latest, from shortly before the
+            last sentence that the question found on, then from before the one before it.
         order: chunks by "rank" (search) or in "document" order; "auto" takes document order when the corpus is one
             short document. "latest" searches, and gives the reasoning agent the end of the text first: for what
-            changes, the last word holds. With sentences "auto" is "latest".
+            changes, the last word holds. With sentences "auto" is "latest", unless the question asks for what was
+            earlier ("before", "first").
         unit: what a seeking agent reads and a message holds: "chunks", or the single "sentences" that a search over
             sentences ranks best, shown in the order of the text. For facts that stand alone in a text about other
             things.
