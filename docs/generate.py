@@ -1,7 +1,8 @@
 """Writes the documentation pages that are made from the code: `python docs/generate.py` (`--check`: only compare).
 
-`papers.md` comes from each system's `PAPER`, the first paragraph of its module's docstring, the settings' defaults with
-their comments, and the numbers in `papers_measured.toml`.
+`benchmarks.md` comes from the result files that `benchmarks.toml` names. `papers.md` comes from each system's `PAPER`,
+the first paragraph of its module's docstring, the settings' defaults with their comments, and the numbers in
+`papers_measured.toml`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pansophy.evaluation.report import build_report
 from pansophy.papers import Paper, all_papers
 
 HERE = Path(__file__).parent
 PAPERS_PAGE = HERE / "papers.md"
 MEASURED = HERE / "papers_measured.toml"
+BENCHMARKS_PAGE = HERE / "benchmarks.md"
+BENCHMARKS = HERE / "benchmarks.toml"
+RESULTS = HERE.parent / "benchmarks" / "results"
 MEASURED_FIELDS = ("system", "data", "metric", "value", "model", "source")
 
 INTRODUCTION = """\
@@ -45,6 +50,19 @@ def papers_page() -> str:
     parts = [INTRODUCTION, _overview(papers)]
     parts += [_section(paper, [entry for entry in numbers if entry["system"] == paper.system]) for paper in papers]
     return "\n".join(parts)
+
+
+def benchmarks_page() -> str:
+    """The page of all benchmark tables, each with what `benchmarks.toml` says of it."""
+    described = tomllib.loads(BENCHMARKS.read_text("utf-8"))
+    parts = [
+        "<!-- Made by docs/generate.py from docs/benchmarks.toml and benchmarks/results: edit those, then run it. -->"
+    ]
+    parts += ["# Benchmarks", described["introduction"].strip()]
+    for table in described["table"]:
+        report = build_report([RESULTS / folder for folder in table["folders"]])
+        parts += [f"## {table['title']}", table["text"].strip(), report.markdown().strip()]
+    return "\n\n".join(parts) + "\n"
 
 
 def read_numbers(path: Path, systems: set[str]) -> list[dict[str, Any]]:
@@ -139,15 +157,17 @@ def _anchor(heading: str) -> str:
     return kept.replace(" ", "-")
 
 
+PAGES = {PAPERS_PAGE: papers_page, BENCHMARKS_PAGE: benchmarks_page}
+
+
 def main(arguments: list[str]) -> int:
-    page = papers_page()
-    if "--check" in arguments:
-        current = PAPERS_PAGE.read_text("utf-8") if PAPERS_PAGE.exists() else ""
-        if current != page:
-            sys.stderr.write("docs/papers.md is not current: run python docs/generate.py\n")
+    for path, make in PAGES.items():
+        page = make()
+        if "--check" not in arguments:
+            path.write_text(page, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != page:
+            sys.stderr.write(f"docs/{path.name} is not current: run python docs/generate.py\n")
             return 1
-        return 0
-    PAPERS_PAGE.write_text(page, "utf-8")
     return 0
 
 

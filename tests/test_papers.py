@@ -78,6 +78,11 @@ def test_the_page_of_papers_is_current(generate: ModuleType) -> None:
     assert written == generate.papers_page(), "run python docs/generate.py"
 
 
+def test_the_page_of_benchmarks_is_current(generate: ModuleType) -> None:
+    written = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    assert written == generate.benchmarks_page(), "run python docs/generate.py"
+
+
 def test_the_page_has_every_setting_with_its_default(generate: ModuleType) -> None:
     page = generate.papers_page()
     assert "| `rounds` | `None` | T, the rounds of seeking and reasoning" in page

@@ -24,3 +24,8 @@ def test_no_gpu_is_claimed_where_the_tool_is_missing_or_fails(monkeypatch, tmp_p
     tool.chmod(0o755)
     assert subprocess.run([tool], check=False, capture_output=True).returncode == 9
     assert "gpus" not in provenance.machine()
+
+
+def test_a_command_is_told_without_folders_and_by_its_name():
+    assert provenance.command(["/opt/bin/pansophy", "bench", "--data=/data/set"]) == ["pansophy", "bench", "--data=set"]
+    assert provenance.command(["/lib/pansophy/__main__.py", "bench"]) == ["pansophy", "bench"]

@@ -44,7 +44,8 @@ def versions() -> dict[str, str]:
 
 def command(arguments: Sequence[str] | None = None) -> list[str]:
     """The command line (default: this process's), with absolute paths cut to their last part."""
-    return [_without_folder(argument) for argument in (sys.argv if arguments is None else arguments)]
+    words = [_without_folder(argument) for argument in (sys.argv if arguments is None else arguments)]
+    return ["pansophy", *words[1:]] if words[:1] == ["__main__.py"] else words  # python -m pansophy
 
 
 def now() -> str:
