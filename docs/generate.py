@@ -52,17 +52,22 @@ def papers_page() -> str:
     return "\n".join(parts)
 
 
-def benchmarks_page() -> str:
-    """The page of all benchmark tables, each with what `benchmarks.toml` says of it."""
+def benchmark_pages() -> dict[Path, str]:
+    """The page of all benchmark tables, each with what `benchmarks.toml` says of it, and the pictures in it."""
     described = tomllib.loads(BENCHMARKS.read_text("utf-8"))
+    pages = {}
     parts = [
         "<!-- Made by docs/generate.py from docs/benchmarks.toml and benchmarks/results: edit those, then run it. -->"
     ]
     parts += ["# Benchmarks", described["introduction"].strip()]
     for table in described["table"]:
         report = build_report([RESULTS / folder for folder in table["folders"]])
-        parts += [f"## {table['title']}", table["text"].strip(), report.markdown().strip()]
-    return "\n\n".join(parts) + "\n"
+        parts += [f"## {table['title']}", table["text"].strip()]
+        if picture := table.get("picture"):
+            pages[HERE / "pictures" / picture] = report.svg()
+            parts.append(f"![{table['title']}](pictures/{picture})")
+        parts.append(report.markdown().strip())
+    return {**pages, BENCHMARKS_PAGE: "\n\n".join(parts) + "\n"}
 
 
 def read_numbers(path: Path, systems: set[str]) -> list[dict[str, Any]]:
@@ -157,12 +162,13 @@ def _anchor(heading: str) -> str:
     return kept.replace(" ", "-")
 
 
-PAGES = {PAPERS_PAGE: papers_page, BENCHMARKS_PAGE: benchmarks_page}
+def pages() -> dict[Path, str]:
+    """All that is made, by where it belongs."""
+    return {PAPERS_PAGE: papers_page(), **benchmark_pages()}
 
 
 def main(arguments: list[str]) -> int:
-    for path, make in PAGES.items():
-        page = make()
+    for path, page in pages().items():
         if "--check" not in arguments:
             path.write_text(page, "utf-8")
         elif not path.exists() or path.read_text("utf-8") != page:

@@ -78,9 +78,9 @@ def test_the_page_of_papers_is_current(generate: ModuleType) -> None:
     assert written == generate.papers_page(), "run python docs/generate.py"
 
 
-def test_the_page_of_benchmarks_is_current(generate: ModuleType) -> None:
-    written = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
-    assert written == generate.benchmarks_page(), "run python docs/generate.py"
+def test_the_page_of_benchmarks_and_its_pictures_are_current(generate: ModuleType) -> None:
+    for path, page in generate.benchmark_pages().items():
+        assert path.read_text("utf-8") == page, f"{path.name}: run python docs/generate.py"
 
 
 def test_the_page_has_every_setting_with_its_default(generate: ModuleType) -> None:

@@ -186,6 +186,8 @@ async def test_without_links_a_later_round_searches_for_what_was_found() -> None
         (["Orla took the lamp.", "Ebbe saw Orla."], "Where is the lamp?", ["Orla", "Ebbe"]),
         (["Orla took the lamp.", "Ebbe took the lamp."], "Where is the lamp?", ["Ebbe", "Orla"]),  # the last one first
         (["Orla took the lamp."], "Where is Orla?", []),
+        (["The Orla Venn sails for Port Oriel."], "Where does it sail?", ["Orla Venn", "Port Oriel"]),
+        (["Orla Venn took the lamp. Ebbe saw it."], "Where is Orla?", ["Ebbe"]),  # the question names her in part
         (["It broke the Glass.", "A glass broke."], "Where is the lamp?", []),  # also written small: no name
         (["王明拿了灯。"], "灯在哪里？", []),
         ([], "Where?", []),

@@ -28,6 +28,10 @@ LEAST_SHARE = 0.4
 """Of the best sentence's score: one that has fewer of the rare words, or many others, is about something else."""
 LEAST_LIKENESS = 0.25
 """Of a sentence to an example's finding; what a long sentence shares with a short one are its common words."""
+_WORD = re.compile(r"[^\W\d_]+")
+_CAPITALISED = re.compile(
+    r"\b[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f]\w+(?: [A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f]\w+)*"
+)
 SATURATION, LENGTH = 1.2, 0.75
 """BM25's k1 and b, at their usual values."""
 
@@ -120,22 +124,23 @@ def like_examples(pages: Sequence[Page], examples: Sequence[Example], *, least: 
 
 
 def names_in(texts: Sequence[str], query: str) -> list[str]:
-    """Capitalised words of `texts` (which never stand in them in lower case) that `query` doesn't hold.
+    """Names in `texts`: capitalised words, several in a row being one name, that `query` doesn't hold and that never
+    stand in them in lower case.
 
     Those in most texts first, of equals the one that comes last.
     """
-    words = [re.findall(r"[^\W\d_]+", text) for text in texts]
-    common = {word for found in words for word in found if word.islower()} | {
-        word.casefold() for word in re.findall(r"[^\W\d_]+", query)
-    }
+    small = {word for text in texts for word in _WORD.findall(text) if word.islower()} | set(words_of(query))
     spread: Counter[str] = Counter()
     latest: dict[str, int] = {}
-    for at, found in enumerate(words):
-        for word in {w for w in found if w[0].isupper() and len(w) > 1 and not is_common(w)}:
-            if word.casefold() not in common:
-                spread[word] += 1
-                latest[word] = at
-    return sorted(spread, key=lambda word: (-spread[word], -latest[word], word))
+    for at, text in enumerate(texts):
+        runs = (_WORD.findall(run) for run in _CAPITALISED.findall(text))
+        names = {" ".join(word for word in run if not is_common(word)) for run in runs}
+        for name in names:
+            words = words_of(name)
+            if words and not small & set(words):
+                spread[name] += 1
+                latest[name] = at
+    return sorted(spread, key=lambda name: (-spread[name], -latest[name], name))
 
 
 def _scores(held: Sequence[frozenset[str]], wanted: set[str]) -> list[float]:
