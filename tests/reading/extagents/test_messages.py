@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pansophy.reading.extagents.messages import (
+    echoes,
     extract,
     fused,
     largest_fitting,
@@ -193,3 +194,20 @@ def test_terms_fold_case_cut_endings_and_pair_chinese_characters():
     assert terms("The Observatories and an observatory") == {"observ"}
     assert terms("看守人") == {"看守", "守人", "人"}
     assert terms("room 7 of B") == {"room", "7"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "expected"),
+    [
+        ("Mary", "Who gave the apple to Mary?", True),
+        ("Mary gave the apple.", "Who gave the apple to Mary?", True),
+        ("Fred", "Who gave the apple to Mary?", False),
+        ("Mary", "Who gave the apple, Mary or Fred?", False),
+        ("玛丽", "玛丽还是弗雷德给了苹果？", False),
+        ("玛丽", "谁把苹果给了玛丽？", True),
+        ("", "Who gave the apple to Mary?", False),
+        ("7", "How many apples?", False),
+    ],
+)
+def test_an_answer_that_only_repeats_the_question_says_nothing(answer, question, expected):
+    assert echoes(answer, question) is expected

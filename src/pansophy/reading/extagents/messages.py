@@ -100,6 +100,15 @@ def says_yes_or_no(answer: str) -> bool:
     return bool(words) and (words[0] in _YES | _NO or (ord(words[0][0]) > 0x2E7F and words[0][0] in _YES | _NO))
 
 
+def echoes(answer: str, question: str) -> bool:
+    """Whether an answer has content words and all of them stand in a question that doesn't offer them as a choice."""
+    said = terms(answer)
+    return bool(said) and said <= terms(question) and not _CHOICE.search(question)
+
+
+_CHOICE = re.compile(r"\bor\b|\bbetween\b|\bboth\b|还是|或", re.IGNORECASE)
+
+
 def _word(token: str) -> str:
     return token.strip().strip("\"'*.,:`{}").casefold()
 

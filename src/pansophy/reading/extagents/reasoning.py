@@ -21,6 +21,7 @@ from pansophy.events import ReasoningStarted, ReasoningTried
 from pansophy.models import ChatModel
 from pansophy.reading.extagents.messages import (
     Message,
+    echoes,
     in_text_order,
     largest_fitting,
     says_yes_or_no,
@@ -64,7 +65,8 @@ class Try:
     """What came of one try.
 
     `answered` is the verdict; `answer` may be a guess where it is False. With `forced` the agent had no way out.
-    `certainty` is the probability of the answer's least probable token, where it was asked for and is known.
+    `certainty` is the probability of the answer's least probable token, where it was asked for and is known; `sound`
+    is False for what no finding says, or what only repeats the question.
     """
 
     answered: bool
@@ -73,6 +75,7 @@ class Try:
     shown: tuple[Message, ...]
     cited: frozenset[int]
     certainty: float | None = None
+    sound: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,8 @@ class ReasoningAgent:
         )
         prompt = self._prompt(shown, ask)
         said = await (self._weighed(prompt) if ask == "weigh" else self._stated(prompt, forced=forced))
-        if said.believed and ask == "weigh" and not self._grounded(said.answer, shown):
-            said = replace(said, believed=False)
+        sound = ask != "weigh" or self._sound(said.answer, shown)
+        said = replace(said, believed=said.believed and sound)
         answered = bool(said.answer) and (forced or said.believed)
         cited = self._cited(said, shown)
         self.session.emit(
@@ -149,7 +152,7 @@ class ReasoningAgent:
                 usage=said.usage,
             )
         )
-        done = Try(answered, forced, said.answer, tuple(shown), frozenset(cited), said.certainty)
+        done = Try(answered, forced, said.answer, tuple(shown), frozenset(cited), said.certainty, sound)
         if ask != "weigh":
             return done
         self.weighed.append(replace(done, forced=not said.believed))
@@ -184,21 +187,25 @@ class ReasoningAgent:
         believed = certainty is not None and self.least_certainty is not None and certainty >= self.least_certainty
         return _Said(completion.text.strip(), believed, certainty, (), completion.usage)
 
-    def _grounded(self, answer: str, shown: Sequence[Message]) -> bool:
-        """Whether any extract has a word of the answer, or it is a yes or a no, which no text has to say.
-
-        Else it comes from the model's memory.
+    def _sound(self, answer: str, shown: Sequence[Message]) -> bool:
+        """Whether an extract has a word of the answer, else it comes from the model's memory, and whether it says
+        something that the question doesn't, unless that offers a choice. A yes or a no needs neither.
         """
-        return not self.extracts or says_yes_or_no(answer) or any(self._support(shown, answer).values())
+        if says_yes_or_no(answer):
+            return True
+        if echoes(answer, self.session.question):
+            return False
+        return not self.extracts or any(self._support(shown, answer).values())
 
     def _support(self, shown: Sequence[Message], answer: str) -> dict[int, float]:
         """How well each message's best sentence supports the answer (0..1), by chunk number."""
         return {m.chunk: supporting_sentence(m.text, answer, self.session.question)[1] for m in shown}
 
     def best(self) -> Try:
-        """The most certain of the tries that were weighed, as a verdict; the last one where certainty isn't known."""
-        found = [(done.certainty or 0.0, number, done) for number, done in enumerate(self.weighed) if done.answer]
-        best = max(found)[2] if found else self.weighed[-1]
+        """The most certain of the tries that were weighed, as a verdict; the last one where certainty isn't known. What
+        isn't sound counts only where nothing is."""
+        found = [(one.sound, one.certainty or 0.0, number) for number, one in enumerate(self.weighed) if one.answer]
+        best = self.weighed[max(found)[2]] if found else self.weighed[-1]
         return replace(best, answered=bool(best.answer))
 
     async def _fitting(self, chosen: Sequence[Message], ask: Ask) -> list[Message]:
