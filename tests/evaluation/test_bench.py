@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from pansophy.errors import AuthenticationFailed, BudgetExceeded, EndpointUnavailable, RunError, RunFailed, StoreError
+from pansophy.errors import (
+    AuthenticationFailed,
+    BudgetExceeded,
+    EndpointUnavailable,
+    RunError,
+    RunFailed,
+    StoreError,
+    UsageError,
+)
 from pansophy.evaluation.bench import BenchProgress, Contender, run_bench
 from pansophy.evaluation.datasets import Dataset, Question
 from pansophy.evaluation.report import build_report
@@ -398,6 +406,11 @@ def test_questions_can_be_asked_at_once_and_come_out_in_their_order(tmp_path: Pa
     assert strategy.met.is_set()
     assert [(row.question_id, row.f1) for row in rows] == [(f"q{number}", 1.0) for number in range(4)]
     assert {row.question_id for row in read_rows(tmp_path / "one-call.jsonl")} == {f"q{number}" for number in range(4)}
+
+
+def test_less_than_one_question_at_once_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at_once must be at least 1, not 0"):
+        bench(tmp_path, contender(OneCall(right)), at_once=0)
 
 
 def test_a_wrong_key_stops_the_questions_asked_at_once_too(tmp_path: Path) -> None:

@@ -7,7 +7,12 @@ import pytest
 from pansophy.errors import UsageError
 from pansophy.models import EmbeddedModel, llamacpp
 
-KINDS = SimpleNamespace(GGML_BACKEND_DEVICE_TYPE_CPU=0, GGML_BACKEND_DEVICE_TYPE_GPU=1)
+KINDS = SimpleNamespace(
+    GGML_BACKEND_DEVICE_TYPE_CPU=0,
+    GGML_BACKEND_DEVICE_TYPE_GPU=1,
+    GGML_BACKEND_DEVICE_TYPE_IGPU=2,
+    GGML_BACKEND_DEVICE_TYPE_ACCEL=3,
+)
 
 
 def library(*types):
@@ -22,7 +27,8 @@ def no_choice(monkeypatch):
 
 
 def test_two_on_processors_and_more_where_there_is_a_gpu(monkeypatch):
-    monkeypatch.setattr(llamacpp, "load_library", lambda: library(KINDS.GGML_BACKEND_DEVICE_TYPE_CPU))
+    processors = library(KINDS.GGML_BACKEND_DEVICE_TYPE_CPU, KINDS.GGML_BACKEND_DEVICE_TYPE_ACCEL)
+    monkeypatch.setattr(llamacpp, "load_library", lambda: processors)
     assert llamacpp.usual_slots() == llamacpp.SLOTS
     both = library(KINDS.GGML_BACKEND_DEVICE_TYPE_CPU, KINDS.GGML_BACKEND_DEVICE_TYPE_GPU)
     monkeypatch.setattr(llamacpp, "load_library", lambda: both)

@@ -14,11 +14,11 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pansophy.errors import AuthenticationFailed, BudgetExceeded, RunFailed, UnknownModel
+from pansophy.errors import AuthenticationFailed, BudgetExceeded, RunFailed, UnknownModel, UsageError
 from pansophy.evaluation.datasets import Dataset, Question
 from pansophy.evaluation.metrics import score_evidence
 from pansophy.evaluation.rows import BenchFolder, Row
@@ -109,6 +109,8 @@ async def run_bench(
         AuthenticationFailed, UnknownModel: the model can't be used at all; the rows so far are kept.
     """
     _check_names(contenders)
+    if at_once < 1:
+        raise UsageError(f"at_once must be at least 1, not {at_once}")
     selected = dataset.select(limit, offset)
     chosen = {contender.name: selected[: contender.limit] for contender in contenders}
     place = BenchFolder(folder)
@@ -133,16 +135,11 @@ def _check_names(contenders: Sequence[Contender]) -> None:
         raise ValueError(f"a bench needs one or more strategies with distinct names, not {names}")
 
 
-async def _all_or_none(works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all; an error stops the others, but for a used-up time: what has begun is then finished."""
+async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; the first error stops the others."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        if all(isinstance(task.exception(), BudgetExceeded | None) for task in done) and pending:
-            await asyncio.wait(pending)
-        for task in tasks:
-            if task.done():
-                task.result()
+        await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
@@ -159,6 +156,7 @@ class _Task:
     place: BenchFolder
     question_seconds: float | None
     on_progress: Callable[[BenchProgress], None] | None
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ask_all(
         self, questions: Sequence[Question], *, retry_failed: bool, until: float | None, at_once: int
@@ -174,15 +172,16 @@ class _Task:
         async def ask_in_turn() -> None:
             for question in waiting:
                 if until is not None and time.monotonic() >= until:
-                    left = len(questions) - len(rows)
-                    raise BudgetExceeded(
-                        f"the bench's time is over with {left} questions of {name} left; the same command goes on"
-                    )
+                    return
                 rows[question.id] = row = await self._ask(question)
                 pace = (time.monotonic() - begun) / (len(rows) - before)
                 self._tell(len(rows), len(questions), row, pace * (len(questions) - len(rows)))
 
-        await _all_or_none([ask_in_turn() for _ in range(at_once)])
+        await _all([ask_in_turn() for _ in range(at_once)])
+        if left := len(questions) - len(rows):
+            raise BudgetExceeded(
+                f"the bench's time is over with {left} questions of {name} left; the same command goes on"
+            )
         return [rows[question.id] for question in questions]
 
     def _tell(self, done: int, total: int, row: Row, remaining: float | None) -> None:
@@ -191,7 +190,10 @@ class _Task:
 
     async def _ask(self, question: Question) -> Row:
         """Ask one question and write down what came of it, whatever it is."""
-        corpus = await asyncio.to_thread(self.corpus, question) if callable(self.corpus) else self.corpus
+        corpus = self.corpus
+        if callable(corpus):
+            async with self.making:  # one text at a time: the threads are for the questions being asked
+                corpus = await asyncio.to_thread(corpus, question)
         begun = time.perf_counter()
         answer: Answer | None = None
         error: str | None = None

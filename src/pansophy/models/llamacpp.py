@@ -173,8 +173,9 @@ def usual_slots() -> int:
 
 def has_gpu(xllamacpp: Any) -> bool:
     """Whether this build of llama.cpp sees a GPU (the package index's computes on the CPU; others are to be had)."""
-    cpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
-    return any(device["type"] != cpu for device in xllamacpp.get_device_info())
+    kinds = xllamacpp.ggml_backend_dev_type
+    gpus = (kinds.GGML_BACKEND_DEVICE_TYPE_GPU, kinds.GGML_BACKEND_DEVICE_TYPE_IGPU)
+    return any(device["type"] in gpus for device in xllamacpp.get_device_info())
 
 
 def _cgroup_cpus(otherwise: int) -> float:

@@ -25,7 +25,7 @@ from pansophy.reading.cues import Asked, asked_for
 from pansophy.reading.extagents.agent import is_small
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN, estimate_tokens
-from pansophy.types import Answer
+from pansophy.types import Answer, Example
 
 PAPER = Paper(
     system="Auto",
@@ -125,6 +125,8 @@ class AutoSettings:
 
     Args:
         order: in which order chunks are read.
+        unit: what is read at once.
+        examples: worked examples.
         exhaustive: read every chunk before answering.
         rounds: the most rounds of reading.
         chunk_tokens: how much text one agent reads, in tokens.
@@ -134,6 +136,8 @@ class AutoSettings:
     """
 
     order: str | None = None
+    unit: str | None = None
+    examples: tuple[Example, ...] | None = None
     exhaustive: bool | None = None
     rounds: int | None = None
     chunk_tokens: int | None = None
@@ -166,6 +170,8 @@ class Auto(Strategy[AutoSettings]):
     def _made(self, session: Session, kind: type[Strategy[Any]]) -> Strategy[Any]:
         given = {name: value for name, value in dataclasses.asdict(self.settings).items() if value is not None}
         known = {field.name for field in dataclasses.fields(kind.settings_class)}
+        if given.get("order") == "latest" and "unit" not in known:  # ExtAgents' alone
+            known.discard("order")
         if unused := sorted(set(given) - known):
             session.warn(f"the strategy {kind.name} has no setting {', '.join(unused)}: it reads without")
         settings = {name: value for name, value in given.items() if name in known}

@@ -31,17 +31,22 @@ def nearest(examples: Sequence[Example], question: str, most: int) -> tuple[Exam
     return tuple(examples[at] for at in sorted(best))
 
 
+_CJK = r"[\u2e80-\u9fff\uf900-\ufaff]"
+
+
 def words_of(text: str) -> list[str]:
-    """Words and numbers, in lower case."""
-    return re.findall(r"[^\W_]+", text.casefold())
+    """Words and numbers, in lower case; where words are not spaced, characters."""
+    return re.findall(rf"{_CJK}|(?:(?!{_CJK})[^\W_])+", text.casefold())
 
 
 def as_examples(given: Iterable[Example | Mapping[str, Any]]) -> tuple[Example, ...]:
     """Examples from what a settings file or the command line gives.
 
     Raises:
-        UsageError: one lacks findings, question or answer; says which.
+        UsageError: it is no list, or one lacks findings, question or answer; says which.
     """
+    if not isinstance(given, list | tuple):
+        raise UsageError(f"examples must be a list of them, not {given!r}")
     return tuple(_example(one, f"example {number}") for number, one in enumerate(given, 1))
 
 

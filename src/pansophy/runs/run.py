@@ -231,6 +231,8 @@ def to_json(data: Any) -> str:
 
 
 def _as_plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 

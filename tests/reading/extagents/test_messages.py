@@ -207,6 +207,8 @@ def test_terms_fold_case_cut_endings_and_pair_chinese_characters():
         ("玛丽", "谁把苹果给了玛丽？", True),
         ("", "Who gave the apple to Mary?", False),
         ("7", "How many apples?", False),
+        ("German", "What is the main language of Germany?", False),  # no more than alike
+        ("Ann Lee", "Who is older: Ann Lee, Bob Ray?", False),
     ],
 )
 def test_an_answer_that_only_repeats_the_question_says_nothing(answer, question, expected):

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reading.scripted import agents, check_evidence, judged, read, seeks, tries, weighed
+from tests.reading.scripted import agents, answered, check_evidence, judged, read, seeks, tries, weighed
 
 from pansophy import Corpus
 from pansophy.errors import UsageError
@@ -187,6 +187,7 @@ async def test_without_links_a_later_round_searches_for_what_was_found() -> None
         (["Orla took the lamp.", "Ebbe took the lamp."], "Where is the lamp?", ["Ebbe", "Orla"]),  # the last one first
         (["Orla took the lamp."], "Where is Orla?", []),
         (["The Orla Venn sails for Port Oriel."], "Where does it sail?", ["Orla Venn", "Port Oriel"]),
+        (["Łukasz saw it, and Šárka\nVenn."], "Who saw it?", ["Łukasz", "Šárka Venn"]),
         (["Orla Venn took the lamp. Ebbe saw it."], "Where is Orla?", ["Ebbe"]),  # the question names her in part
         (["It broke the Glass.", "A glass broke."], "Where is the lamp?", []),  # also written small: no name
         (["王明拿了灯。"], "灯在哪里？", []),
@@ -211,9 +212,50 @@ async def test_examples_stand_before_the_findings_and_the_question_is_asked_like
     assert answer.settings["examples"][1]["answer"] == "yard"
 
 
-async def test_examples_do_not_go_with_a_stated_verdict() -> None:
-    with pytest.raises(UsageError, match="measured"):
-        ExtAgentsSettings(examples=(Example(("a",), "b", "c"),), verdict="stated")
+async def test_an_agent_that_is_asked_whether_it_can_answer_is_shown_no_examples() -> None:
+    example = Example(("Ida went to the barn.",), "Where is Ida?", "barn")
+    model = agents(reason=lambda prompt: answered("chapel", 1))
+    options = {"unit": "sentences", "findings": "extracts", "verdict": "stated", "examples": [example]}
+    answer = await read(model, story(MOVES), QUESTION, **options)
+    assert answer.text == "chapel"
+    assert "Ida" not in tries(model)[0].messages[-1].content
+
+
+async def test_of_chunks_too_the_latest_that_match_come_first_and_none_that_does_not() -> None:
+    texts = {
+        f"{n:02}": f"Report {n}. {fact}" for n, fact in enumerate(["The lamp is lit.", "The lamp is out.", "Rain."])
+    }
+    model = agents(lambda prompt: judged(0.9), lambda prompt: weighed("out", 0.2))
+    await read(model, Corpus.from_texts(texts), "How is the lamp?", order="latest", **MEASURED)
+    shown = [prompt for call in tries(model) for prompt in [call.messages[-1].content]]
+    assert "The lamp is out." in shown[0]
+    assert "The lamp is lit." not in shown[0]
+    assert "The lamp is lit." in shown[1]
+    assert not any("Rain." in prompt for prompt in shown)
+
+
+async def test_nothing_is_asked_twice_where_the_next_round_finds_nothing_new() -> None:
+    model = agents(reason=lambda prompt: weighed("chapel", 0.2))
+    await read(model, story(MOVES), QUESTION, unit="sentences", max_chunks=4, **MEASURED)
+    asked = [tuple(told(call.messages)) for call in tries(model)]
+    assert len(set(asked)) == len(asked) == 4
+
+
+async def test_a_schedule_that_meets_empty_chunks_ends_with_everything() -> None:
+    model = agents(lambda prompt: judged(0.0 if MOVES[-1] in prompt[-1].content else 0.9), lambda p: weighed("x", 0.2))
+    options = {"unit": "sentences", "judge": True, "schedule": (1,), "rounds": 1, "stop_when_settled": False}
+    await read(model, story(MOVES), QUESTION, max_chunks=4, **options, **MEASURED)
+    assert [told(call.messages) for call in tries(model)] == [MOVES[:-1]]
+
+
+async def test_sentences_unlike_all_examples_are_told_to_be_so() -> None:
+    example = Example(("王明去了磨坊。",), "王明在哪里？", "磨坊")
+    answer = await read(agents(), story(MOVES), QUESTION, unit="sentences", examples=[example], **MEASURED)
+    assert answer.warnings == ("no sentence has a word of the question and is worded like an example",)
+    chinese = Corpus.from_texts({"a": "张丽去了花园。天气很好。"})
+    model = agents(reason=lambda prompt: weighed("花园", 0.9))
+    answer = await read(model, chinese, "张丽在哪里？", unit="sentences", examples=[example], **MEASURED)
+    assert answer.text == "花园"
 
 
 async def test_a_question_whose_words_stand_nowhere_finds_nothing_and_says_why() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -261,17 +260,15 @@ class _Corpora:
     folder: Path
     made: dict[tuple[tuple[str, str], ...], Corpus] = dataclasses.field(default_factory=dict)
     of_question: dict[str, Corpus] = dataclasses.field(default_factory=dict)
-    making: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def shared(self) -> Corpus:
         return self._corpus(self.dataset.documents)
 
     def __call__(self, question: Question) -> Corpus:
-        with self.making:  # questions asked at once each make theirs in a thread
-            if question.id not in self.of_question:
-                assert self.dataset.documents_of is not None
-                self.of_question[question.id] = self._corpus(self.dataset.documents_of(question))
-            return self.of_question[question.id]
+        if question.id not in self.of_question:
+            assert self.dataset.documents_of is not None
+            self.of_question[question.id] = self._corpus(self.dataset.documents_of(question))
+        return self.of_question[question.id]
 
     def _corpus(self, documents: Sequence[Document]) -> Corpus:
         from pansophy.corpus import Corpus

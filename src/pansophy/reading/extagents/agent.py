@@ -31,7 +31,13 @@ from pansophy.reading.extagents.messages import Message, by_rating, fused, in_te
 from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
-from pansophy.reading.extagents.sentences import LEAST_SHARE, like_examples, sentences_by_rank, sentences_with_links
+from pansophy.reading.extagents.sentences import (
+    LEAST_SHARE,
+    like_examples,
+    place_of,
+    sentences_by_rank,
+    sentences_with_links,
+)
 from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, Step, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
@@ -111,7 +117,8 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         plan = await self._fitted(session, self._plan(session))
         pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan)
         if not len(pages):
-            session.warn("no sentence has a word of the question")
+            like = " and is worded like an example" if plan.settings.examples else ""
+            session.warn(f"no {plan.settings.unit[:-1]} has a word of the question{like}")
         steps = step_sizes(plan.schedule, len(pages))
         self._begin(session, chunks=len(pages), order=plan.order, steps=steps)
         reading = _Reading(self, session, plan, pages)
@@ -140,11 +147,12 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
         usual = min(SMALL_MODEL_CHUNK["rank" if rank else "document"], room) if extracts else room
         local = isinstance(self.model, EmbeddedModel)
+        measured = settings.verdict == "measured" or (settings.verdict == "auto" and is_small(self.model))
         return Plan(
             settings=settings,
             order=order,
             extracts=extracts,
-            measured=settings.verdict == "measured" or (settings.verdict == "auto" and is_small(self.model)),
+            measured=measured,
             language=language_of(session.question) if settings.language == "auto" else settings.language,
             chunk_tokens=settings.chunk_tokens or usual,
             schedule=settings.schedule or _usual_steps(order, single, extracts),
@@ -155,7 +163,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             reread=not extracts if settings.reread is None else settings.reread,
             judge=not single if settings.judge is None else settings.judge,
             links=links,
-            examples=nearest(settings.examples, session.question, settings.most_examples),
+            examples=nearest(settings.examples, session.question, settings.most_examples) if measured else (),
             read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
         )
 
@@ -194,8 +202,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
 
 
 class Pages:
-    """The chunks of a question, numbered in the order in which they are read; the first `found` of them by the question
-    itself.
+    """The chunks of a question, numbered in the order in which they are read; `found` of them before any was read.
 
     In rank order a list that `search_again` may lengthen; in document order they are cut anew for every pass, so that a
     corpus larger than memory can be read.
@@ -208,8 +215,7 @@ class Pages:
         self._list: list[Page] | None = None
         self._limit = plan.max_chunks or corpus.chunk_count
         if plan.rank:
-            found = self._best(question, self._limit)
-            self._list = sorted(found, key=_place, reverse=True) if plan.order == "latest" else self._linked(found)
+            self._list = self._first()
             self._count = len(self._list)
         else:
             self._count = sum(1 for _ in self._in_order())
@@ -227,6 +233,15 @@ class Pages:
         """A page in rank order."""
         assert self._list is not None
         return self._list[number]
+
+    def _first(self) -> list[Page]:
+        found = self._best(self._question, self._limit)
+        if self._plan.order == "rank":
+            return self._linked(found)
+        matching = [page for page in found if page.score is not None]
+        if self._plan.settings.unit == "chunks":  # of sentences, what they name is another round's
+            matching = self._linked(matching)
+        return sorted(matching, key=place_of, reverse=True)
 
     def _best(self, query: str, limit: int, *, again: bool = False) -> list[Page]:
         settings = self._plan.settings
@@ -247,18 +262,18 @@ class Pages:
         return found
 
     def search_again(self, query: str) -> None:
-        """Append what the pages lead to, in the order of `latest`; else the best pages for `query` that aren't there
-        yet, at most a quarter as many (sentences are short: of them as many as a question gets)."""
+        """Append the sentences that those found lead to, in the order of `latest`; else the best pages for `query` that
+        aren't there yet, at most a quarter as many (sentences are short: of them as many as a question gets)."""
         if self._list is None:
             return
-        if self._plan.order == "latest" and self._plan.links:
-            more, found = len(self._list) * self._plan.links * self._limit, self._linked(self._list)
+        known = {place_of(page) for page in self._list}
+        if self._plan.order == "latest" and self._plan.settings.unit == "sentences" and self._plan.links:
+            self._list += [page for page in self._linked(self._list) if place_of(page) not in known]
         else:
             more = self._limit if self._plan.settings.unit == "sentences" else max(1, len(self._list) // 4)
             found = self._best(query, len(self._list) + more, again=True)
-        known = {_place(page) for page in self._list}
-        new = [page for page in found if page.score is not None and _place(page) not in known]
-        self._list.extend(new[:more])
+            new = [page for page in found if page.score is not None and place_of(page) not in known]
+            self._list += new[:more]
         self._count = len(self._list)
 
     def _in_order(self) -> Iterator[Page]:
@@ -280,6 +295,7 @@ class _Reading:
     messages: dict[int, Message] = field(default_factory=dict)
     was_read: set[int] = field(default_factory=set)
     shown: list[Message] = field(default_factory=list)
+    told: set[frozenset[int]] = field(default_factory=set)
     seekers: SeekingAgents = field(init=False)
     reasoner: ReasoningAgent = field(init=False)
 
@@ -321,7 +337,7 @@ class _Reading:
                 await asyncio.to_thread(self.pages.search_again, query)
             shown = len(known) if self.plan.cap is None else min(len(known), self.plan.cap)
             self.session.emit(RoundStarted(round=round_, synchronised=shown))
-            last = round_ == self.plan.rounds
+            last = round_ >= self.plan.rounds
             done = await self._round(round_, known, last=last)
             if done is not None:
                 return self._result(done, round_)
@@ -351,8 +367,12 @@ class _Reading:
                     chosen = await self._choose(readers, size, shown, everything=True, lazy=lazy)
                 if not chosen or (len(chosen) == len(shown) and not (last and final)):
                     continue
-                if len(chosen) == len(shown) and self.plan.measured:  # it has answered this already
-                    return self.reasoner.best()
+                told = frozenset(message.chunk for message in chosen)
+                if told in self.told and not self.plan.reread and self.plan.measured:  # it has answered this already
+                    if last and final:
+                        return self.reasoner.best()
+                    continue
+                self.told.add(told)
                 shown = self.shown = chosen
                 if lazy and self.plan.read_ahead and not final:
                     readers.start(self._reach(sizes[index + 1]))
@@ -401,8 +421,11 @@ class _Reading:
         if not self.plan.rank:
             return by_rating(self.messages.values())[:size]
         if self.plan.order == "latest":
+            size = len(self.pages) if everything else size
             if lazy:
                 await readers.read(size)
+            if readers.round == 1:  # the pages are in this order
+                return [message for number, message in sorted(self.messages.items()) if number < size]
             return in_text_order(self.messages.values())[::-1][:size]
         reach = len(self.pages) if everything else self._reach(size)
         if lazy:
@@ -457,7 +480,7 @@ class _Readers:
 
     def __init__(self, reading: _Reading, round_: int, known: Sequence[Message]) -> None:
         self._reading = reading
-        self._round = round_
+        self.round = round_
         self._known = known
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -498,7 +521,7 @@ class _Readers:
         await _cancel(self._tasks.values())
 
     async def _read(self, number: int, page: Page) -> None:
-        self._reading.keep(number, await self._reading.seekers.read(number, page, self._round, self._known))
+        self._reading.keep(number, await self._reading.seekers.read(number, page, self.round, self._known))
 
 
 async def _all_of(tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -520,10 +543,6 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
             raise outcome
 
 
-def _place(page: Page) -> tuple[int, int]:
-    return page.pieces[0].index, page.pieces[0].start
-
-
 def _check_window(model: ChatModel, smallest: int, what: str) -> None:
     if smallest > model.window:
         raise UsageError(
@@ -537,8 +556,10 @@ def _usual_chunks(single: bool, extracts: bool) -> int:
 
 
 def _usual_steps(order: str, single: bool, extracts: bool) -> tuple[Step, ...]:
-    if single or order == "latest":
-        return LATEST_STEPS if order == "latest" else ("all",)
+    if order == "latest":
+        return LATEST_STEPS
+    if single:
+        return ("all",)
     return FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from pansophy.reading.examples import words_of
 from pansophy.reading.quotes import sentences, widen
 from pansophy.types import Span, TokenLogprob
 
@@ -102,11 +103,11 @@ def says_yes_or_no(answer: str) -> bool:
 
 def echoes(answer: str, question: str) -> bool:
     """Whether an answer has content words and all of them stand in a question that doesn't offer them as a choice."""
-    said = terms(answer)
-    return bool(said) and said <= terms(question) and not _CHOICE.search(question)
+    said = {word for word in words_of(answer) if not is_common(word)}
+    return bool(said) and said <= set(words_of(question)) and not _CHOICE.search(question)
 
 
-_CHOICE = re.compile(r"\bor\b|\bbetween\b|\bboth\b|还是|或", re.IGNORECASE)
+_CHOICE = re.compile(r"\b(?:or|and|between|both)\b|,|还是|或|和|，|、", re.IGNORECASE)
 
 
 def _word(token: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rapidfuzz.distance import Indel
@@ -29,9 +29,6 @@ LEAST_SHARE = 0.4
 LEAST_LIKENESS = 0.25
 """Of a sentence to an example's finding; what a long sentence shares with a short one are its common words."""
 _WORD = re.compile(r"[^\W\d_]+")
-_CAPITALISED = re.compile(
-    r"\b[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f]\w+(?: [A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f]\w+)*"
-)
 SATURATION, LENGTH = 1.2, 0.75
 """BM25's k1 and b, at their usual values."""
 
@@ -92,15 +89,17 @@ def sentences_with_links(found: Sequence[Page], query: str, rank: Rank, *, most:
         enough: the sentences with which no further step is made.
     """
     pages = list(found)
-    known = {_place(page) for page in pages}
+    known = {place_of(page) for page in pages}
     followed: set[str] = set()
     new = pages
     while new:
-        names = [name for name in names_in([page.text for page in _in_text_order(new)], query) if name not in followed]
+        names = [
+            name for name in names_in([page.text for page in sorted(new, key=place_of)], query) if name not in followed
+        ]
         followed.update(names[:most])
         linked = [page for name in names[:most] for page in rank(name)]
-        new = list({_place(page): page for page in linked if _place(page) not in known}.values())
-        known.update(map(_place, new))
+        new = list({place_of(page): page for page in linked if place_of(page) not in known}.values())
+        known.update(map(place_of, new))
         pages += new
         if len(pages) >= enough:
             break
@@ -133,14 +132,28 @@ def names_in(texts: Sequence[str], query: str) -> list[str]:
     spread: Counter[str] = Counter()
     latest: dict[str, int] = {}
     for at, text in enumerate(texts):
-        runs = (_WORD.findall(run) for run in _CAPITALISED.findall(text))
-        names = {" ".join(word for word in run if not is_common(word)) for run in runs}
-        for name in names:
-            words = words_of(name)
-            if words and not small & set(words):
+        for name in set(_names(text)):
+            if not small & set(words_of(name)):
                 spread[name] += 1
                 latest[name] = at
     return sorted(spread, key=lambda name: (-spread[name], -latest[name], name))
+
+
+def _names(text: str) -> Iterator[str]:
+    """Capitalised words, with nothing but white space between those of one name."""
+    name: list[str] = []
+    end = 0
+    for match in _WORD.finditer(text):
+        word = match[0]
+        capital = word[0].isupper() and len(word) > 1 and not is_common(word)
+        if name and not (capital and text[end : match.start()].isspace()):
+            yield " ".join(name)
+            name = []
+        if capital:
+            name.append(word)
+        end = match.end()
+    if name:
+        yield " ".join(name)
 
 
 def _scores(held: Sequence[frozenset[str]], wanted: set[str]) -> list[float]:
@@ -164,9 +177,6 @@ def _page(sentence: _Sentence, score: float) -> Page:
     return Page((piece,), chunk.index, score)
 
 
-def _place(page: Page) -> tuple[str, int]:
-    return page.pieces[0].document, page.pieces[0].start
-
-
-def _in_text_order(pages: Sequence[Page]) -> list[Page]:
-    return sorted(pages, key=lambda page: (page.pieces[0].index, page.pieces[0].start))
+def place_of(page: Page) -> tuple[int, int]:
+    """Where a page begins: sorts by the order of the text."""
+    return page.pieces[0].index, page.pieces[0].start

@@ -34,8 +34,8 @@ class ExtAgentsSettings:
             sentences ranks best, shown in the order of the text. For facts that stand alone in a text about other
             things.
         chunk_tokens: tokens of a chunk; None for a size that suits the model.
-        max_chunks: the most chunks (or sentences) read; None for 32 in rank order (10 with extracts, 24 sentences), and
-            for all in document order or with `exhaustive`.
+        max_chunks: the most chunks read (or sentences, beside those that `links` finds); None for 32 in rank order (10
+            with extracts, 24 sentences), and for all in document order or with `exhaustive`.
         exhaustive: read all chunks before the reasoning agent's first try. With the same `max_chunks` the answer is the
             same as without.
         read_ahead: read the next step's chunks while a reasoning try runs; None does so unless the model runs on
@@ -65,7 +65,7 @@ class ExtAgentsSettings:
         stop_when_settled: skip the rounds left when a round changed no message (they would ask the same again).
         examples: findings, questions and answers that show the reasoning agent what is wanted (see
             `pansophy.reading.examples`). Only where its answers are measured: they show it how to answer, not how to
-            refuse.
+            refuse. With sentences, those worded like no finding of an example are left out in any case.
         most_examples: of them, so many are shown: those whose questions are most like the one asked.
         language: of the prompts; "auto" goes by the question. The reply follows the question's language in any case.
         seek_tokens: tokens reserved for a seeking agent's reply.
@@ -132,8 +132,6 @@ class ExtAgentsSettings:
         _check_choice("verdict", self.verdict, ("auto", "stated", "measured"))
         if not 0 <= self.least_certainty <= 1:
             raise UsageError(f"least_certainty must be between 0 and 1, not {self.least_certainty}")
-        if self.examples and self.verdict == "stated":
-            raise UsageError("examples show how to answer, not how to refuse: they go with verdict='measured'")
         _check_choice("language", self.language, ("auto", "en", "zh"))
         for name in ("schedule", "later_schedule"):
             if getattr(self, name) is not None:
