@@ -191,6 +191,8 @@ async def test_settings_that_the_chosen_strategy_has_not_are_told_and_unknown_on
     answer = await Auto(model, settings={"rounds": 3, "order": "document"}).run(QUESTION, houses(3))
     assert answer.warnings == ("the strategy direct has no setting rounds: it reads without",)
     assert answer.settings["chosen"]["order"] == "document"
+    answer = await Auto(model, settings={"order": "latest", "unit": "sentences"}).run(QUESTION, houses(3))  # ExtAgents'
+    assert answer.warnings == ("the strategy direct has no setting order, unit: it reads without",)
     with pytest.raises(UsageError, match="auto has no setting speed"):
         Auto(model, settings={"speed": 1})
     with pytest.raises(UsageError, match="rounds must be at least 1"):
