@@ -117,8 +117,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         plan = await self._fitted(session, self._plan(session))
         pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan)
         if not len(pages):
-            like = " and is worded like an example" if plan.settings.examples else ""
-            session.warn(f"no {plan.settings.unit[:-1]} has a word of the question{like}")
+            session.warn(f"no {plan.settings.unit[:-1]} has a word of the question")
         steps = step_sizes(plan.schedule, len(pages))
         self._begin(session, chunks=len(pages), order=plan.order, steps=steps)
         reading = _Reading(self, session, plan, pages)

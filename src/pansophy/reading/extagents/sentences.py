@@ -26,7 +26,7 @@ DEPTH = 500
 """Chunks of the search whose sentences are ranked."""
 LEAST_SHARE = 0.4
 """Of the best sentence's score: one that has fewer of the rare words, or many others, is about something else."""
-LEAST_LIKENESS = 0.25
+SURE_LIKENESS, LEAST_LIKENESS = 0.4, 0.25
 """Of a sentence to an example's finding; what a long sentence shares with a short one are its common words."""
 _WORD = re.compile(r"[^\W\d_]+")
 SATURATION, LENGTH = 1.2, 0.75
@@ -106,20 +106,22 @@ def sentences_with_links(found: Sequence[Page], query: str, rank: Rank, *, most:
     return pages
 
 
-def like_examples(pages: Sequence[Page], examples: Sequence[Example], *, least: float = LEAST_LIKENESS) -> list[Page]:
-    """The pages that are worded like a finding of an example: in the same order, `least` of their words are the same.
+def like_examples(pages: Sequence[Page], examples: Sequence[Example]) -> list[Page]:
+    """The pages that are worded like a finding of an example (`LEAST_LIKENESS`), in the same order.
 
-    All of them where there are no examples.
+    All of them where there are no examples, or none is really like one (`SURE_LIKENESS`): then the text is of another
+    kind, and examples only show how to answer.
     """
     findings = [words_of(finding) for example in examples for finding in example.findings]
-    if not findings:
-        return list(pages)
 
     def likeness(page: Page) -> float:
         words = words_of(page.text)
         return max(Indel.normalized_similarity(words, finding) for finding in findings)
 
-    return [page for page in pages if likeness(page) >= least]
+    alike = [likeness(page) for page in pages] if findings else []
+    if max(alike, default=0.0) < SURE_LIKENESS:
+        return list(pages)
+    return [page for page, value in zip(pages, alike, strict=True) if value >= LEAST_LIKENESS]
 
 
 def names_in(texts: Sequence[str], query: str) -> list[str]:

@@ -65,7 +65,7 @@ class ExtAgentsSettings:
         stop_when_settled: skip the rounds left when a round changed no message (they would ask the same again).
         examples: findings, questions and answers that show the reasoning agent what is wanted (see
             `pansophy.reading.examples`). Only where its answers are measured: they show it how to answer, not how to
-            refuse. With sentences, those worded like no finding of an example are left out in any case.
+            refuse. With sentences, if some are worded like an example's findings, the others are left out.
         most_examples: of them, so many are shown: those whose questions are most like the one asked.
         language: of the prompts; "auto" goes by the question. The reply follows the question's language in any case.
         seek_tokens: tokens reserved for a seeking agent's reply.
