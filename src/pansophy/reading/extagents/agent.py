@@ -132,15 +132,7 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         extracts = settings.findings == "extracts" or (settings.findings == "auto" and is_small(self.seeker_model))
         single = settings.unit == "sentences"
         short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
-        order = settings.order
-        if order == "auto":
-            order = (
-                ("latest" if asks_how_things_stand(session.question) else "rank")
-                if single
-                else "document"
-                if short
-                else "rank"
-            )
+        order = settings.order if settings.order != "auto" else _usual_order(single, short, session.question)
         rank = order != "document"
         links = settings.links if settings.links is not None else 4 if single else 2
         room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
@@ -552,6 +544,12 @@ def _check_window(model: ChatModel, smallest: int, what: str) -> None:
 
 def _usual_chunks(single: bool, extracts: bool) -> int:
     return 24 if single else 10 if extracts else 32
+
+
+def _usual_order(single: bool, short: bool, question: str) -> Literal["rank", "latest", "document"]:
+    if single:
+        return "latest" if asks_how_things_stand(question) else "rank"
+    return "document" if short else "rank"
 
 
 def _usual_steps(order: str, single: bool, extracts: bool) -> tuple[Step, ...]:
