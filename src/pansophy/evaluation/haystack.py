@@ -117,16 +117,22 @@ def _shortened(pieces: list[tuple[str, bool]], tokens: int, count: Count) -> Hay
     while made.tokens > tokens:
         last = max(at for at, (_, is_fact) in enumerate(pieces) if not is_fact)
         words = pieces[last][0].split(" ")
+        # what stands before is the longest part by far, and as long whatever follows: only the end is counted anew
+        before = made.tokens - _tokens(pieces[last:], count)
         low, high = 0, len(words) - 1  # the most words that can stay
         while low < high:
             middle = (low + high + 1) // 2
-            if _joined(_with(pieces, last, words[:middle]), count).tokens <= tokens:
+            if before + _tokens(_with(pieces, last, words[:middle])[last:], count) <= tokens:
                 low = middle
             else:
                 high = middle - 1
         pieces = _with(pieces, last, words[:low])
         made = _joined(pieces, count)
     return made
+
+
+def _tokens(pieces: Sequence[tuple[str, bool]], count: Count) -> int:
+    return count(" ".join(("", *(piece for piece, _ in pieces))))
 
 
 def _with(pieces: list[tuple[str, bool]], at: int, words: list[str]) -> list[tuple[str, bool]]:
