@@ -54,16 +54,33 @@ _CUES: Mapping[Asked, tuple[str, ...]] = {
 }
 """Patterns of words; the first kind that has one in the question is the question's."""
 
+_PRESENT = re.compile(
+    r"\b(?:is|are|am|has|have|does|do|can|now|currently|today)\b|\bwho (?!was\b)\w+s\b|\bwh\w+'s\b", re.IGNORECASE
+)
 _EARLIER = re.compile(
     r"\b(?:before|after|first|earlier|earliest|previously|formerly|originally|initially|used to|at the beginning)\b"
     r"|之前|以前|之后|最初|原来|起初|首先|曾经",
     re.IGNORECASE,
 )
+_HAN = r"[\u4e00-\u9fff]"
+_PERFECT = re.compile(rf"{_HAN}[了过]")
 
 
-def asks_how_things_stand(question: str) -> bool:
-    """Whether the last word on it answers the question: it doesn't ask for what was before something, or first."""
-    return _EARLIER.search(question) is None
+class Time(StrEnum):
+    """How things stand; what happened once; what was before something else, or first."""
+
+    NOW = "now"
+    ONCE = "once"
+    EARLIER = "earlier"
+
+
+def time_of(question: str) -> Time:
+    """The time that a question asks about, by its tense and its adverbs."""
+    if _EARLIER.search(question):
+        return Time.EARLIER
+    if _PRESENT.search(question) or (re.search(_HAN, question) and not _PERFECT.search(question)):
+        return Time.NOW
+    return Time.ONCE
 
 
 _COMPILED = {asked: re.compile("|".join(cues), re.IGNORECASE) for asked, cues in _CUES.items()}

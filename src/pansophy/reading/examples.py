@@ -31,6 +31,15 @@ def nearest(examples: Sequence[Example], question: str, most: int) -> tuple[Exam
     return tuple(examples[at] for at in sorted(best))
 
 
+def topic_of(question: str, examples: Sequence[Example]) -> str:
+    """What `question` is about: its words without those of the example most like it, which make its form.
+
+    The question itself where there are no examples, or nothing would be left.
+    """
+    form = {word for example in nearest(examples, question, 1) for word in words_of(example.question)}
+    return " ".join(word for word in words_of(question) if word not in form) or question
+
+
 _CJK = r"[\u2e80-\u9fff\uf900-\ufaff]"
 
 

@@ -14,7 +14,7 @@ from tests.reading.scripted import agents, answered, check_evidence, judged, rea
 from pansophy import Corpus
 from pansophy.errors import UsageError
 from pansophy.events import RunStarted
-from pansophy.reading.cues import asks_how_things_stand
+from pansophy.reading.cues import Time, time_of
 from pansophy.reading.extagents.messages import terms
 from pansophy.reading.extagents.sentences import (
     like_examples,
@@ -151,22 +151,65 @@ def test_sentences_worded_like_the_examples_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "stands"),
+    ("question", "time"),
     [
-        ("Where is the lamp?", True),
-        ("Who runs the mill now?", True),
-        ("Where was the lamp before the yard?", False),
-        ("Who had the lamp first?", False),
-        ("灯之前在哪里？", False),
+        ("Where is the lamp?", Time.NOW),
+        ("Who runs the mill?", Time.NOW),
+        ("Where's Orla?", Time.NOW),
+        ("灯在哪里？", Time.NOW),
+        ("Who lit the lamp?", Time.ONCE),
+        ("Who was given Orla's lamp?", Time.ONCE),
+        ("谁拿了灯？", Time.ONCE),
+        ("Where was the lamp before the yard?", Time.EARLIER),
+        ("Who had the lamp first?", Time.EARLIER),
+        ("灯之前在哪里？", Time.EARLIER),
     ],
 )
-async def test_what_was_earlier_is_read_from_all_at_once(question: str, stands: bool) -> None:
-    assert asks_how_things_stand(question) is stands
+async def test_only_how_things_stand_is_read_from_the_last_sentence_on(question: str, time: Time) -> None:
+    assert time_of(question) is time
     model = agents(reason=lambda prompt: weighed("chapel", 0.9))
-    corpus = story(["The lamp is in the mill. 灯在磨坊。"])
+    corpus = story(["The lamp of Orla is in the mill. 灯在磨坊。"])
     answer = await read(model, corpus, question, unit="sentences", **MEASURED)
     started = next(event for event in answer.trace if isinstance(event, RunStarted))
-    assert started.order == ("latest" if stands else "rank")
+    assert started.order == ("latest" if time is Time.NOW else "rank")
+
+
+LENT = ["Orla lent the lamp to Ida.", "Ida went to the quay.", "Ida lent the lamp to Per.", "Orla lent the jug to Ida."]
+
+
+async def test_what_happened_once_is_told_at_once_and_where_that_leads_only_if_it_is_not_enough() -> None:
+    corpus = story(LENT, between=0)
+    model = agents(reason=lambda prompt: weighed("Per", 0.9 if len(told(prompt)) > 2 else 0.2))
+    answer = await read(model, corpus, "Who got the lamp?", unit="sentences", **MEASURED)
+    assert [told(call.messages) for call in tries(model)] == [[LENT[0], LENT[2]], LENT]
+    assert (answer.text, answer.rounds) == ("Per", 2)
+
+
+async def test_what_was_earlier_is_told_with_where_it_leads() -> None:
+    model = agents(reason=lambda prompt: weighed("Orla", 0.9))
+    await read(model, story(LENT, between=0), "Who had the lamp first?", unit="sentences", **MEASURED)
+    assert [told(call.messages) for call in tries(model)] == [LENT]
+
+
+async def test_the_words_of_an_examples_question_are_not_what_the_question_is_about() -> None:
+    """Only one fact has the question's verb; the others say the same in another word."""
+    facts = ["Orla lent the lamp to Ida.", "Ida passed the lamp to Orla.", "Orla passed the lamp to Per."]
+    example = Example(("Ulf passed the pear to Ebbe.",), "Who lent the pear?", "Ulf")
+    for examples, found in (([], facts[:1]), ([example], facts)):
+        model = agents(reason=lambda prompt: weighed("Orla", 0.9))
+        options = {"unit": "sentences", "examples": examples, "links": 0, "rounds": 1}
+        await read(model, story(facts, between=0), "Who lent the lamp?", **options, **MEASURED)
+        assert told(tries(model)[0].messages) == found
+
+
+@pytest.mark.parametrize("answer", ["there", "Orla", "Where is Orla?"])
+async def test_an_answer_that_names_nothing_new_is_not_believed(answer: str) -> None:
+    def reason(prompt):
+        return weighed("quay", 0.6) if len(told(prompt)) > 1 else weighed(answer, 0.99)
+
+    model = agents(reason=reason)
+    read_ = await read(model, story(MOVES[:2], between=0), QUESTION, unit="sentences", **MEASURED)
+    assert read_.text == "quay"
 
 
 async def test_without_links_a_later_round_searches_for_what_was_found() -> None:
@@ -204,11 +247,11 @@ async def test_examples_stand_before_the_findings_and_the_question_is_asked_like
     model = agents(lambda prompt: judged(0.9), lambda prompt: weighed("chapel", 0.9))
     options = {"unit": "sentences", "examples": [far, shown], "most_examples": 1}
     answer = await read(model, story(MOVES), QUESTION, **options, **MEASURED)
-    text = tries(model)[0].messages[-1].content
+    _, asked, replied, last = tries(model)[0].messages
     block = "<findings>\n[1] Ida went to the barn.\n[2] Ida went to the yard.\n</findings>"
-    assert text.startswith(f"{block}\nQuestion: Where is Ida?\nAnswer: yard")
-    assert text.endswith(f"</findings>\nQuestion: {QUESTION}\nAnswer:")
-    assert "pear" not in text
+    assert (asked.role, asked.content) == ("user", f"{block}\nQuestion: Where is Ida?")
+    assert (replied.role, replied.content) == ("assistant", "yard")
+    assert last.content.endswith(f"</findings>\nQuestion: {QUESTION}")
     assert answer.settings["examples"][1]["answer"] == "yard"
 
 
@@ -218,7 +261,7 @@ async def test_an_agent_that_is_asked_whether_it_can_answer_is_shown_no_examples
     options = {"unit": "sentences", "findings": "extracts", "verdict": "stated", "examples": [example]}
     answer = await read(model, story(MOVES), QUESTION, **options)
     assert answer.text == "chapel"
-    assert "Ida" not in tries(model)[0].messages[-1].content
+    assert not any("Ida" in message.content for message in tries(model)[0].messages)
 
 
 async def test_of_chunks_too_the_latest_that_match_come_first_and_none_that_does_not() -> None:

@@ -25,14 +25,15 @@ from pansophy.errors import BudgetExceeded, ModelError, UsageError
 from pansophy.events import RoundStarted
 from pansophy.models import ChatModel, EmbeddedModel
 from pansophy.papers import Paper
-from pansophy.reading.cues import asks_how_things_stand
-from pansophy.reading.examples import nearest
+from pansophy.reading.cues import Time, time_of
+from pansophy.reading.examples import nearest, topic_of
 from pansophy.reading.extagents.messages import Message, by_rating, fused, in_text_order
 from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
 from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
 from pansophy.reading.extagents.sentences import (
     LEAST_SHARE,
+    LEAST_SHARE_OF_TOPIC,
     like_examples,
     place_of,
     sentences_by_rank,
@@ -93,6 +94,8 @@ class Plan:
     cap: int | None
     judge: bool
     links: int
+    links_later: bool
+    by_topic: bool
     examples: tuple[Example, ...]
     read_ahead: bool
     reread: bool
@@ -131,8 +134,9 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
         settings = self.settings
         extracts = settings.findings == "extracts" or (settings.findings == "auto" and is_small(self.seeker_model))
         single = settings.unit == "sentences"
+        time = time_of(session.question)
         short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
-        order = settings.order if settings.order != "auto" else _usual_order(single, short, session.question)
+        order = settings.order if settings.order != "auto" else _usual_order(single, short, time)
         rank = order != "document"
         links = settings.links if settings.links is not None else 4 if single else 2
         room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
@@ -154,6 +158,8 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
             reread=not extracts if settings.reread is None else settings.reread,
             judge=not single if settings.judge is None else settings.judge,
             links=links,
+            links_later=single and time is not Time.EARLIER,
+            by_topic=single and time is Time.ONCE and bool(settings.examples),
             examples=nearest(settings.examples, session.question, settings.most_examples) if measured else (),
             read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
         )
@@ -226,18 +232,21 @@ class Pages:
         return self._list[number]
 
     def _first(self) -> list[Page]:
-        found = self._best(self._question, self._limit)
-        if self._plan.order == "rank":
-            return self._linked(found)
-        matching = [page for page in found if page.score is not None]
-        if self._plan.settings.unit == "chunks":  # of sentences, what they name is another round's
-            matching = self._linked(matching)
-        return sorted(matching, key=place_of, reverse=True)
+        plan = self._plan
+        if plan.by_topic:
+            query = topic_of(self._question, plan.settings.examples)
+            found = self._best(query, self._limit, least=LEAST_SHARE_OF_TOPIC)
+        else:
+            found = self._best(self._question, self._limit)
+        if not plan.links_later:
+            found = self._linked(found)
+        if plan.order == "rank":
+            return found
+        return sorted((page for page in found if page.score is not None), key=place_of, reverse=True)
 
-    def _best(self, query: str, limit: int, *, again: bool = False) -> list[Page]:
+    def _best(self, query: str, limit: int, *, least: float = LEAST_SHARE) -> list[Page]:
         settings = self._plan.settings
         if settings.unit == "sentences":
-            least = 0.0 if again else LEAST_SHARE  # what was found is itself the best match for what was found
             ranked = sentences_by_rank(self._corpus, query, limit * LIKELY if settings.examples else limit, least=least)
             return like_examples(ranked, settings.examples)[:limit]
         return pages_by_rank(self._corpus, query, self._plan.chunk_tokens, limit)
@@ -258,11 +267,12 @@ class Pages:
         if self._list is None:
             return
         known = {place_of(page) for page in self._list}
-        if self._plan.order == "latest" and self._plan.settings.unit == "sentences" and self._plan.links:
+        if self._plan.links_later and self._plan.links:
             self._list += [page for page in self._linked(self._list) if place_of(page) not in known]
         else:
             more = self._limit if self._plan.settings.unit == "sentences" else max(1, len(self._list) // 4)
-            found = self._best(query, len(self._list) + more, again=True)
+            # what was found is itself the best match for what was found, so any share of it counts
+            found = self._best(query, len(self._list) + more, least=0.0)
             new = [page for page in found if page.score is not None and place_of(page) not in known]
             self._list += new[:more]
         self._count = len(self._list)
@@ -546,9 +556,9 @@ def _usual_chunks(single: bool, extracts: bool) -> int:
     return 24 if single else 10 if extracts else 32
 
 
-def _usual_order(single: bool, short: bool, question: str) -> Literal["rank", "latest", "document"]:
+def _usual_order(single: bool, short: bool, time: Time) -> Literal["rank", "latest", "document"]:
     if single:
-        return "latest" if asks_how_things_stand(question) else "rank"
+        return "latest" if time is Time.NOW else "rank"
     return "document" if short else "rank"
 
 

@@ -96,7 +96,7 @@ Answer:""",
 答案：""",
 }
 
-_EXAMPLE: dict[Language, str] = {"en": "Question: {question}\nAnswer:", "zh": "问题：{question}\n答案："}
+_EXAMPLE: dict[Language, str] = {"en": "Question: {question}", "zh": "问题：{question}"}
 
 _ORDER: dict[Language, str] = {
     "en": "In the order of the text these findings stand: {numbers}.\n\n",
@@ -152,7 +152,7 @@ def reason_prompt(
     """a_r(q, M_r): the messages in the order given and numbered from 1, then the question.
 
     Where messages of one document don't stand in the order of its text, a line after them says what that is. Examples
-    go in front, and then the question is asked as they ask theirs. `compact` messages stand in a line each, with the
+    are turns of the chat before it (one prompt for all costs a third of the right answers, docs/experiments.md), and the question is asked as theirs. `compact` messages stand in a line each, with the
     name of their document where there are several.
     """
     order = _order_line(shown, language)
@@ -169,9 +169,11 @@ def reason_prompt(
     if not examples:
         asked = _ASKS[ask][language].format(order=order, question=question)
         return [ChatMessage("system", REASONER), ChatMessage("user", f"{material}\n\n{asked}")]
-    worked = [f"{_block(one.findings, chr(10))}\n{_asked(one.question, language)} {one.answer}" for one in examples]
-    last = f"{material}\n{order}{_asked(question, language)}"
-    return [ChatMessage("system", REASONER), ChatMessage("user", "\n\n".join((*worked, last)))]
+    prompt = [ChatMessage("system", REASONER)]
+    for one in examples:
+        prompt.append(ChatMessage("user", f"{_block(one.findings, chr(10))}\n{_asked(one.question, language)}"))
+        prompt.append(ChatMessage("assistant", one.answer))
+    return [*prompt, ChatMessage("user", f"{material}\n{order}{_asked(question, language)}")]
 
 
 def _block(told: Sequence[str], between: str) -> str:

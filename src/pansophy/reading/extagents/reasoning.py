@@ -26,6 +26,7 @@ from pansophy.reading.extagents.messages import (
     largest_fitting,
     says_yes_or_no,
     supporting_sentence,
+    terms,
 )
 from pansophy.reading.extagents.prompts import Ask, Language, reason_prompt
 from pansophy.reading.strategy import Session
@@ -189,11 +190,11 @@ class ReasoningAgent:
 
     def _sound(self, answer: str, shown: Sequence[Message]) -> bool:
         """Whether an extract has a word of the answer, else it comes from the model's memory, and whether it says
-        something that the question doesn't, unless that offers a choice. A yes or a no needs neither.
+        something, and something that the question doesn't, unless that offers a choice. A yes or a no needs neither.
         """
         if says_yes_or_no(answer):
             return True
-        if echoes(answer, self.session.question):
+        if not terms(answer) or echoes(answer, self.session.question):  # "there" names no place
             return False
         return not self.extracts or any(self._support(shown, answer).values())
 

@@ -24,8 +24,9 @@ from pansophy.types import Chunk, Example
 
 DEPTH = 500
 """Chunks of the search whose sentences are ranked."""
-LEAST_SHARE = 0.4
-"""Of the best sentence's score: one that has fewer of the rare words, or many others, is about something else."""
+LEAST_SHARE, LEAST_SHARE_OF_TOPIC = 0.4, 0.6
+"""Of the best sentence's score: one that has fewer of the rare words, or many others, is about something else. Less is
+forgiven where the query is without the words that only make the question's form."""
 SURE_LIKENESS, LEAST_LIKENESS = 0.4, 0.25
 """Of a sentence to an example's finding; what a long sentence shares with a short one are its common words."""
 _WORD = re.compile(r"[^\W\d_]+")
