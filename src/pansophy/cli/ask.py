@@ -187,6 +187,15 @@ def ask(
             show_default="chunks",
         ),
     ] = None,
+    stepwise: Annotated[
+        bool | None,
+        typer.Option(
+            "--stepwise/--no-stepwise",
+            help="Ask a question that nests others, such as for the home of the heir of Ada, one relation at a time.",
+            rich_help_panel=READING,
+            show_default="with sentences",
+        ),
+    ] = None,
     examples: Annotated[
         Path | None,
         typer.Option(
@@ -267,6 +276,7 @@ def ask(
     chosen = {
         "order": None if order is None else str(order),
         "unit": None if unit is None else str(unit),
+        "stepwise": stepwise,
         "examples": None if examples is None else read_examples(examples),
         "exhaustive": exhaustive or None,
         "rounds": rounds,

@@ -22,7 +22,7 @@ from pansophy.events import Routed
 from pansophy.papers import Paper
 from pansophy.reading.ask import STRATEGIES, strategy_class
 from pansophy.reading.cues import Asked, asked_for
-from pansophy.reading.extagents.agent import is_small
+from pansophy.reading.extagents.plan import is_small
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN, estimate_tokens
 from pansophy.types import Answer, Example

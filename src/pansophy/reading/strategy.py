@@ -8,6 +8,7 @@ prompts.
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import time
 from abc import ABC, abstractmethod
@@ -47,6 +48,13 @@ class Session:
         self.described: dict[str, Any] = {}
         self._emit = emit
         self._started = time.monotonic()
+
+    def asking(self, question: str) -> Session:
+        """This session with another question: its own best answer, and all else shared."""
+        other = copy.copy(self)
+        other.question = question
+        other.best = Answer(question, "", Verdict.OUT_OF_BUDGET)
+        return other
 
     @property
     def seconds(self) -> float:

@@ -311,7 +311,7 @@ async def test_a_question_whose_words_stand_nowhere_finds_nothing_and_says_why()
     model = agents()
     answer = await read(model, story(MOVES), "Where is Ebbe?", unit="sentences", **MEASURED)
     assert (answer.verdict, model.calls) == (Verdict.NOTHING_FOUND, [])
-    assert answer.warnings == ("no sentence has a word of the question",)
+    assert answer.warnings == ('no sentence has a word of the question "Where is Ebbe?"',)
 
 
 async def test_sentences_are_chosen_by_a_search_and_never_all_read() -> None:

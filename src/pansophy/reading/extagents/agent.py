@@ -14,35 +14,23 @@ kept over rounds; quotes are checked. Each is a setting or is proven equal in th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal
 
-from pansophy.corpus import Corpus
-from pansophy.corpus.pages import Page, pages_by_rank, pages_in_order, with_links
-from pansophy.errors import BudgetExceeded, ModelError, UsageError
-from pansophy.events import RoundStarted
-from pansophy.models import ChatModel, EmbeddedModel
+from pansophy.corpus.pages import Page
+from pansophy.errors import BudgetExceeded, ModelError
+from pansophy.events import NoteWritten, RoundStarted
 from pansophy.papers import Paper
-from pansophy.reading.cues import Time, time_of
-from pansophy.reading.examples import nearest, topic_of
+from pansophy.reading.extagents.chain import Chain, chain_of, examples_for
 from pansophy.reading.extagents.messages import Message, by_rating, fused, in_text_order
-from pansophy.reading.extagents.prompts import Language, language_of, reason_prompt, seek_prompt
+from pansophy.reading.extagents.pages import Pages, Step
+from pansophy.reading.extagents.plan import LATER_STEPS, Plan, fitted, plan_of
 from pansophy.reading.extagents.reasoning import ReasoningAgent, Try, evidence_of
-from pansophy.reading.extagents.seeking import JUDGE_TOKENS, SeekingAgents
-from pansophy.reading.extagents.sentences import (
-    LEAST_SHARE,
-    LEAST_SHARE_OF_TOPIC,
-    like_examples,
-    place_of,
-    sentences_by_rank,
-    sentences_with_links,
-)
-from pansophy.reading.extagents.settings import SMALL_MODEL, ExtAgentsSettings, Step, step_sizes
+from pansophy.reading.extagents.seeking import SeekingAgents
+from pansophy.reading.extagents.settings import ExtAgentsSettings, step_sizes
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN
-from pansophy.types import Answer, Chunk, Example, Span, Verdict
+from pansophy.types import Answer, Evidence, Example, Span, Usage, Verdict
 
 PAPER = Paper(
     system="ExtAgents",
@@ -54,56 +42,10 @@ PAPER = Paper(
     venue="ACL 2026",
 )
 
-FIRST_STEPS: tuple[Step, ...] = (1, 2, 4, 8, "all")
-"""Section 3 of the paper: accumulation at t = 1."""
-LATEST_STEPS: tuple[Step, ...] = (1, 2, 3, 4, 6, 8, 16, "all")
-"""The last sentences mostly say how things stand, and each one before them is another to be misled by."""
-LATER_STEPS: tuple[Step, ...] = ("all",)
-"""Section 3 of the paper: one try with everything for t >= 2."""
-MOST_SCENES = 6
-LIKELY = 8
-"""Where examples show what findings look like, so many times more sentences are looked through for such."""
-FIRST_STEPS_WITH_EXTRACTS: tuple[Step, ...] = (5, "all")
-"""Small models refuse too rarely for a try with less to be worth its time (docs/experiments.md)."""
-LARGEST_CHUNK = 16_000
-SMALL_MODEL_CHUNK = {"rank": 400, "document": 800}
-"""Estimated tokens of a chunk for small models: a passage each when ranked, larger when every chunk is read."""
-LEAST_CHUNK = 100
-"""Estimated tokens down to which chunks are made smaller for a small window."""
-SHORT_DOCUMENT_CHUNKS = 64
-LINKS_FROM = 3
-"""The best chunks whose mentions of other documents are followed."""
 PARTIAL_FINDINGS = 8
 QUERY_MESSAGES = 3
 QUERY_CHARACTERS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The settings with every "auto" decided, for one question over one corpus."""
-
-    settings: ExtAgentsSettings
-    order: Literal["rank", "latest", "document"]
-    extracts: bool
-    measured: bool
-    language: Language
-    chunk_tokens: int
-    rounds: int
-    schedule: tuple[Step, ...]
-    max_chunks: int | None
-    cap: int | None
-    judge: bool
-    links: int
-    links_later: bool
-    by_topic: bool
-    examples: tuple[Example, ...]
-    read_ahead: bool
-    reread: bool
-
-    @property
-    def rank(self) -> bool:
-        """Whether a search chooses what is read."""
-        return self.order != "document"
+MOST_SCENES = 6
 
 
 class ExtAgents(Strategy[ExtAgentsSettings]):
@@ -117,172 +59,73 @@ class ExtAgents(Strategy[ExtAgentsSettings]):
     settings_class = ExtAgentsSettings
 
     async def _read(self, session: Session) -> Answer:
-        plan = await self._fitted(session, self._plan(session))
-        pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan)
+        stepwise = self.settings.stepwise if self.settings.stepwise is not None else self.settings.unit == "sentences"
+        chain = chain_of(session.question) if stepwise else None
+        if chain and (answer := await self._one_by_one(session, chain)):
+            return answer
+        plan = await self._plan(session, self.settings)
+        return await self._at_once(session, plan, announced=None if chain else session)
+
+    async def _one_by_one(self, session: Session, chain: Chain) -> Answer | None:
+        """The answer of the last of a chain of questions, each about the answer to the one before it.
+
+        None where one before the last has no answer that is believed, or the last none at all: then the question itself
+        is to be asked.
+        """
+        # each question is about one relation, so nothing is followed further and all that is told of it counts: only
+        # the question as a whole may be one of how things stand
+        order = "rank" if self.settings.order == "auto" else self.settings.order
+        settings = replace(self.settings, order=order, links=0, requery=False, rounds=2, examples=())
+        known, rounds = chain.start, 0
+        evidence: list[Evidence] = []
+        for number in range(len(chain.relations)):
+            asked = session.asking(chain.question(number, known))
+            plan = await self._plan(asked, settings, examples=examples_for(chain))
+            used = frozenset(Span(item.document, item.start, item.end) for item in evidence if item.cited)
+            try:
+                answer = await self._at_once(
+                    asked, plan, announced=session if number == 0 else None, step=Step(known, used)
+                )
+            except BudgetExceeded:
+                found = (*evidence, *asked.best.evidence)
+                session.best = replace(session.best, evidence=tuple(found), rounds=rounds + asked.best.rounds)
+                raise
+            told = f"{asked.question} {answer.text or '?'}"
+            session.emit(NoteWritten(step=number + 1, of=len(chain.relations), text=told, usage=Usage()))
+            last = number == len(chain.relations) - 1
+            if not answer.text or (answer.verdict is Verdict.FORCED and not last):
+                return None
+            known, rounds = answer.text.rstrip(".。"), rounds + answer.rounds
+            evidence += answer.evidence
+        evidence.sort(key=lambda item: not item.cited)
+        return session.answer(answer.text, answer.verdict, tuple(evidence), rounds=rounds)
+
+    async def _plan(self, session: Session, settings: ExtAgentsSettings, examples: tuple[Example, ...] = ()) -> Plan:
+        """What `settings` mean for the session's question; a small model is shown `examples`, if any are given."""
+        models = (self.model, self.seeker_model)
+        plan = plan_of(settings, session.question, session.corpus, *models)
+        if examples and plan.measured:
+            plan = replace(plan, examples=examples)
+        return await fitted(plan, session.question, *models)
+
+    async def _at_once(
+        self, session: Session, plan: Plan, *, announced: Session | None, step: Step | None = None
+    ) -> Answer:
+        """All rounds for the session's question, which may be a `step` of another.
+
+        The first reading of a run says that it has begun, in the name of the session that is to be `announced`.
+        """
+        pages = await asyncio.to_thread(Pages, session.corpus, session.question, plan, step)
+        if announced is not None:
+            self._begin(announced, chunks=len(pages), order=plan.order, steps=step_sizes(plan.schedule, len(pages)))
         if not len(pages):
-            session.warn(f"no {plan.settings.unit[:-1]} has a word of the question")
-        steps = step_sizes(plan.schedule, len(pages))
-        self._begin(session, chunks=len(pages), order=plan.order, steps=steps)
+            session.warn(f'no {plan.settings.unit[:-1]} has a word of the question "{session.question}"')
         reading = _Reading(self, session, plan, pages)
         try:
             return await reading.answer()
         except BudgetExceeded:
             reading.keep_findings()
             raise
-
-    def _plan(self, session: Session) -> Plan:
-        settings = self.settings
-        extracts = settings.findings == "extracts" or (settings.findings == "auto" and is_small(self.seeker_model))
-        single = settings.unit == "sentences"
-        time = time_of(session.question)
-        short = len(session.corpus.documents()) == 1 and session.corpus.chunk_count <= SHORT_DOCUMENT_CHUNKS
-        order = settings.order if settings.order != "auto" else _usual_order(single, short, time)
-        rank = order != "document"
-        links = settings.links if settings.links is not None else 4 if single else 2
-        room = min(self.seeker_model.window // 2, LARGEST_CHUNK)
-        usual = min(SMALL_MODEL_CHUNK["rank" if rank else "document"], room) if extracts else room
-        local = isinstance(self.model, EmbeddedModel)
-        measured = settings.verdict == "measured" or (settings.verdict == "auto" and is_small(self.model))
-        return Plan(
-            settings=settings,
-            order=order,
-            extracts=extracts,
-            measured=measured,
-            language=language_of(session.question) if settings.language == "auto" else settings.language,
-            chunk_tokens=settings.chunk_tokens or usual,
-            schedule=settings.schedule or _usual_steps(order, single, extracts),
-            rounds=settings.rounds or (2 if extracts else 5),
-            max_chunks=settings.max_chunks
-            or (_usual_chunks(single, extracts) if rank and not settings.exhaustive else None),
-            cap=4 if settings.max_synchronised is None and extracts else settings.max_synchronised,
-            reread=not extracts if settings.reread is None else settings.reread,
-            judge=not single if settings.judge is None else settings.judge,
-            links=links,
-            links_later=single and time is not Time.EARLIER,
-            by_topic=single and time is Time.ONCE and bool(settings.examples),
-            examples=nearest(settings.examples, session.question, settings.most_examples) if measured else (),
-            read_ahead=not local if settings.read_ahead is None else settings.read_ahead,
-        )
-
-    async def _fitted(self, session: Session, plan: Plan) -> Plan:
-        """`plan` with chunks that fit the seeker's window beside the question and the reply.
-
-        Chunks of no given size are halved until they fit: questions of different lengths should share their chunks.
-
-        Raises:
-            UsageError: a window can't hold one chunk, or one finding, with the question and the reply. Says the
-                smallest that can.
-        """
-        nothing = Page((Chunk("", 0, 0, "", 0),), 0)
-        prompt = seek_prompt(nothing, session.question, (), plan.language, judge=plan.extracts)
-        needed = await self.seeker_model.count_prompt(prompt)
-        needed += JUDGE_TOKENS if plan.extracts else self.settings.seek_tokens
-        size = plan.chunk_tokens
-        while self.settings.chunk_tokens is None and needed + size > self.seeker_model.window and size > LEAST_CHUNK:
-            size = max(LEAST_CHUNK, size // 2)
-        to_read = needed + size, f"a chunk of {size} tokens"
-        finding = min(size, self.settings.extract_tokens) if plan.extracts else self.settings.seek_tokens
-        blank = Message(0, 1, 0.0, "", "", "", Span("", 0, 0), 0, "")
-        prompt = reason_prompt(
-            [blank],
-            session.question,
-            plan.language,
-            ask="weigh" if plan.measured else "judge",
-            total=1,
-            examples=plan.examples,
-        )
-        needed = await self.model.count_prompt(prompt) + self.settings.answer_tokens + finding
-        to_reason = needed, f"a finding of {finding} tokens"
-        _check_window(self.seeker_model, *(max(to_read, to_reason) if self.seeker_model is self.model else to_read))
-        _check_window(self.model, *to_reason)
-        return replace(plan, chunk_tokens=size)
-
-
-class Pages:
-    """The chunks of a question, numbered in the order in which they are read; `found` of them before any was read.
-
-    In rank order a list that `search_again` may lengthen; in document order they are cut anew for every pass, so that a
-    corpus larger than memory can be read.
-    """
-
-    def __init__(self, corpus: Corpus, question: str, plan: Plan) -> None:
-        self._corpus = corpus
-        self._question = question
-        self._plan = plan
-        self._list: list[Page] | None = None
-        self._limit = plan.max_chunks or corpus.chunk_count
-        if plan.rank:
-            self._list = self._first()
-            self._count = len(self._list)
-        else:
-            self._count = sum(1 for _ in self._in_order())
-        self.found = self._count
-        self.total = self._count if not plan.rank else max(1, corpus.chunk_count)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def numbered(self) -> Iterable[tuple[int, Page]]:
-        """(chunk number, page) for all chunks."""
-        return enumerate(self._list if self._list is not None else self._in_order())
-
-    def page(self, number: int) -> Page:
-        """A page in rank order."""
-        assert self._list is not None
-        return self._list[number]
-
-    def _first(self) -> list[Page]:
-        plan = self._plan
-        if plan.by_topic:
-            query = topic_of(self._question, plan.settings.examples)
-            found = self._best(query, self._limit, least=LEAST_SHARE_OF_TOPIC)
-        else:
-            found = self._best(self._question, self._limit)
-        if not plan.links_later:
-            found = self._linked(found)
-        if plan.order == "rank":
-            return found
-        return sorted((page for page in found if page.score is not None), key=place_of, reverse=True)
-
-    def _best(self, query: str, limit: int, *, least: float = LEAST_SHARE) -> list[Page]:
-        settings = self._plan.settings
-        if settings.unit == "sentences":
-            ranked = sentences_by_rank(self._corpus, query, limit * LIKELY if settings.examples else limit, least=least)
-            return like_examples(ranked, settings.examples)[:limit]
-        return pages_by_rank(self._corpus, query, self._plan.chunk_tokens, limit)
-
-    def _linked(self, found: list[Page]) -> list[Page]:
-        """What was found, with what it leads to."""
-        links = self._plan.links
-        if self._plan.settings.unit == "sentences":
-            rank = partial(self._best, limit=self._limit)
-            return sentences_with_links(found, self._question, rank, most=links, enough=self._limit)
-        if links:
-            return with_links(self._corpus, found, self._plan.chunk_tokens, first=LINKS_FROM, most=links)
-        return found
-
-    def search_again(self, query: str) -> None:
-        """Append the sentences that those found lead to, in the order of `latest`; else the best pages for `query` that
-        aren't there yet, at most a quarter as many (sentences are short: of them as many as a question gets)."""
-        if self._list is None:
-            return
-        known = {place_of(page) for page in self._list}
-        if self._plan.links_later and self._plan.links:
-            self._list += [page for page in self._linked(self._list) if place_of(page) not in known]
-        else:
-            more = self._limit if self._plan.settings.unit == "sentences" else max(1, len(self._list) // 4)
-            # what was found is itself the best match for what was found, so any share of it counts
-            found = self._best(query, len(self._list) + more, least=0.0)
-            new = [page for page in found if page.score is not None and place_of(page) not in known]
-            self._list += new[:more]
-        self._count = len(self._list)
-
-    def _in_order(self) -> Iterator[Page]:
-        pages = pages_in_order(self._corpus, self._plan.chunk_tokens)
-        for number, page in enumerate(pages):
-            if self._plan.max_chunks is not None and number >= self._plan.max_chunks:
-                return
-            yield page
 
 
 @dataclass(slots=True)
@@ -542,41 +385,3 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception) and not isinstance(outcome, BudgetExceeded | ModelError):
             raise outcome
-
-
-def _check_window(model: ChatModel, smallest: int, what: str) -> None:
-    if smallest > model.window:
-        raise UsageError(
-            f"the window of {model.name} is {model.window} tokens, but {what} with the question and the reply needs "
-            f"{smallest}: use a window of at least {smallest}, or smaller chunks (chunk_tokens) or replies"
-        )
-
-
-def _usual_chunks(single: bool, extracts: bool) -> int:
-    return 24 if single else 10 if extracts else 32
-
-
-def _usual_order(single: bool, short: bool, time: Time) -> Literal["rank", "latest", "document"]:
-    if single:
-        return "latest" if time is Time.NOW else "rank"
-    return "document" if short else "rank"
-
-
-def _usual_steps(order: str, single: bool, extracts: bool) -> tuple[Step, ...]:
-    if order == "latest":
-        return LATEST_STEPS
-    if single:
-        return ("all",)
-    return FIRST_STEPS_WITH_EXTRACTS if extracts else FIRST_STEPS
-
-
-def _parameters(model: ChatModel) -> float | None:
-    """Billions of parameters, where the model knows."""
-    value = getattr(model, "parameters", None)
-    return float(value) if value else None
-
-
-def is_small(model: ChatModel) -> bool:
-    """Whether the model is known to have fewer than `SMALL_MODEL` billion parameters."""
-    parameters = _parameters(model)
-    return parameters is not None and parameters < SMALL_MODEL

@@ -253,7 +253,9 @@ class ReasoningAgent:
         support = self._support(shown, answer)
         holding = [m.chunk for m in named if support[m.chunk] >= FULL_SUPPORT]
         if not holding:
-            best = max(shown, key=lambda m: support[m.chunk])  # max keeps the first of equals: the best ranked
+            asked = terms(self.session.question)
+            # max keeps the first of equals: in rank order the best ranked
+            best = max(shown, key=lambda m: (support[m.chunk], len(terms(m.text) & asked)))
             holding = [best.chunk] if support[best.chunk] > 0 else [m.chunk for m in named] or [best.chunk]
         return set(holding)
 

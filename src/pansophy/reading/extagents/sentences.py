@@ -20,7 +20,7 @@ from pansophy.corpus.pages import Page
 from pansophy.reading.examples import words_of
 from pansophy.reading.extagents.messages import is_common, terms
 from pansophy.reading.quotes import sentences
-from pansophy.types import Chunk, Example
+from pansophy.types import Chunk, Example, Span
 
 DEPTH = 500
 """Chunks of the search whose sentences are ranked."""
@@ -183,3 +183,8 @@ def _page(sentence: _Sentence, score: float) -> Page:
 def place_of(page: Page) -> tuple[int, int]:
     """Where a page begins: sorts by the order of the text."""
     return page.pieces[0].index, page.pieces[0].start
+
+
+def holds(page: Page, span: Span) -> bool:
+    """Whether `span` begins in one of the page's pieces."""
+    return any(p.document == span.document and p.start <= span.start < p.end for p in page.pieces)

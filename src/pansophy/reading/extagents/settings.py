@@ -33,6 +33,8 @@ class ExtAgentsSettings:
         unit: what a seeking agent reads and a message holds: "chunks", or the single "sentences" that a search over
             sentences ranks best, shown in the order of the text. For facts that stand alone in a text about other
             things.
+        stepwise: whether a question that nests others ("the mentor of the heir of Ada") is asked as a chain of them,
+            each about the answer to the one before (`pansophy.reading.extagents.chain`); None does so with sentences.
         chunk_tokens: tokens of a chunk; None for a size that suits the model.
         max_chunks: the most chunks read (or sentences, beside those that `links` finds); None for 32 in rank order (10
             with extracts, 24 sentences), and for all in document order or with `exhaustive`.
@@ -77,6 +79,7 @@ class ExtAgentsSettings:
     later_schedule: tuple[Step, ...] | None = None  # section 3: one try with everything for t >= 2
     order: Literal["auto", "rank", "latest", "document"] = "auto"
     unit: Literal["chunks", "sentences"] = "chunks"  # ours
+    stepwise: bool | None = None  # ours
     chunk_tokens: int | None = None
     max_chunks: int | None = None
     exhaustive: bool = False
