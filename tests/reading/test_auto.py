@@ -84,8 +84,9 @@ def case(
     room: int = 8000,
     affordable: bool = True,
     planned: bool = True,
+    chained: bool = False,
 ) -> Case:
-    return Case(asked, tokens, room, affordable, planned)
+    return Case(asked, tokens, room, affordable, planned, chained)
 
 
 @pytest.mark.parametrize(
@@ -102,23 +103,26 @@ def case(
         (case(Asked.OVERVIEW, affordable=False), {"extagents"}),
         (case(Asked.AGGREGATE, planned=False), {"extagents"}),
         (case(Asked.AGGREGATE, planned=False, tokens=1), {"direct"}),
+        (case(tokens=1, chained=True), {"extagents"}),
+        (case(Asked.AGGREGATE, chained=True), {"aggregation"}),
     ],
 )
 def test_the_first_rule_that_holds_chooses(given: Case, strategies: set[str]) -> None:
-    name, reason = route(given)
+    name, rule = route(given)
     assert name in strategies & set(STRATEGIES)
-    assert reason
+    assert rule.when(given)
 
 
 def test_every_case_is_decided_and_every_rule_is_needed() -> None:
     cases = [
-        case(asked, tokens=tokens, affordable=paid, planned=planned)
+        case(asked, tokens=tokens, affordable=paid, planned=planned, chained=chained)
         for asked in Asked
         for tokens in (1, 100_000)
         for paid in (False, True)
         for planned in (False, True)
+        for chained in (False, True)
     ]
-    assert {route(one)[1] for one in cases} == {rule.reason for rule in RULES}
+    assert {route(one)[1].reason for one in cases} == {rule.reason for rule in RULES}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +180,24 @@ async def test_a_small_model_is_not_asked_for_a_plan() -> None:
         model.parameters = parameters  # type: ignore[attr-defined]
         answer = await Auto(model, settings={"chunk_tokens": 60}).run(question, houses(200))
         assert answer.settings["chosen"]["strategy"] == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "question", "settings", "expected"),
+    [
+        (0.5, "Who is the mentor of the heir of Ada?", {}, ("extagents", "sentences")),
+        (0.5, "Who is the mentor of the heir of Ada?", {"unit": "chunks"}, ("extagents", "chunks")),
+        (0.5, "Who is the mentor of Ada?", {}, ("direct", None)),
+        (8.0, "Who is the mentor of the heir of Ada?", {}, ("direct", None)),
+    ],
+)
+async def test_a_small_model_is_asked_one_relation_after_the_other_even_where_the_text_fits_the_window(
+    parameters: float, question: str, settings: dict[str, Any], expected: tuple[str, str | None]
+) -> None:
+    model = ScriptedModel(lambda messages, schema: "Ben", window=4000)
+    model.parameters = parameters  # type: ignore[attr-defined]
+    answer = await Auto(model, settings=settings).run(question, houses(3))
+    assert (answer.settings["chosen"]["strategy"], answer.settings["chosen"].get("unit")) == expected
 
 
 async def test_counting_words_takes_no_call_with_a_plan_whatever_the_question() -> None:

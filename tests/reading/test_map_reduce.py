@@ -270,7 +270,7 @@ async def test_neighbours_are_merged_until_the_reduce_prompt_fits_and_sources_su
 
     model = model_of(Script(long_report, lambda prompt: reduced("ok", 1), merge), window=900)
     corpus = corpus_of(*(f"Fact {n} is this." for n in range(16)))
-    options = {**PAGE, "message_tokens": 120, "answer_tokens": 60}
+    options = {**PAGE, "message_tokens": 200, "answer_tokens": 60}
     answer = await MapReduce(model, settings=options).run(QUESTION, corpus)
     merges = [call for call in model.calls if stage(call) == "merge"]
     (reduce,) = [call for call in model.calls if stage(call) == "reduce"]

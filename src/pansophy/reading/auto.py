@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pansophy.corpus import Corpus
@@ -22,6 +22,7 @@ from pansophy.events import Routed
 from pansophy.papers import Paper
 from pansophy.reading.ask import STRATEGIES, strategy_class
 from pansophy.reading.cues import Asked, asked_for
+from pansophy.reading.extagents.chain import chain_of
 from pansophy.reading.extagents.plan import is_small
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN, estimate_tokens
@@ -50,22 +51,26 @@ REREADING = 1.5
 @dataclass(frozen=True, slots=True)
 class Case:
     """What the rules look at: what is asked for, the text's tokens (estimated), how many fit the window beside the
-    question, whether the limits allow reading everything, and whether there is a plan or a model that can make one."""
+    question, whether the limits allow reading everything, whether there is a plan or a model that can make one, and
+    whether the question nests relations of which the model can't hold several (`extagents/chain.py`)."""
 
     asked: Asked
     tokens: int
     room: int
     affordable: bool
     planned: bool
+    chained: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The first of `strategies` that there is, `when` this holds; `reason` is told to the user."""
+    """The first of `strategies` that there is, with these `settings` where the user gave none, `when` this holds;
+    `reason` is told to the user."""
 
     strategies: tuple[str, ...]
     when: Callable[[Case], bool]
     reason: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 RULES = (
@@ -73,6 +78,12 @@ RULES = (
         ("aggregation",),
         lambda case: case.asked is Asked.AGGREGATE and case.planned,
         "the question asks for a count, a list or an extreme over the whole text",
+    ),
+    Rule(
+        ("extagents",),
+        lambda case: case.chained,
+        "the question nests several, and a model this small answers them one by one",
+        {"unit": "sentences"},
     ),
     Rule(
         ("direct",),
@@ -103,11 +114,11 @@ RULES = (
 )
 
 
-def route(case: Case) -> tuple[str, str]:
-    """The strategy for this case, and why."""
+def route(case: Case) -> tuple[str, Rule]:
+    """The strategy for this case, and the rule that chose it."""
     for rule in RULES:
         if rule.when(case) and (known := [name for name in rule.strategies if name in STRATEGIES]):
-            return known[0], rule.reason
+            return known[0], rule
     raise AssertionError("the last rule holds always")
 
 
@@ -153,28 +164,30 @@ class Auto(Strategy[AutoSettings]):
     settings_class = AutoSettings
 
     async def _read(self, session: Session) -> Answer:
-        name, reason = route(self._case(session.question, session.corpus))
-        chosen = self._made(session, strategy_class(name))
-        session.emit(Routed(strategy=name, reason=reason))
-        session.described = {"chosen": {"reason": reason, **chosen.describe()}}
+        name, rule = route(self._case(session.question, session.corpus))
+        chosen = self._made(session, strategy_class(name), rule.settings)
+        session.emit(Routed(strategy=name, reason=rule.reason))
+        session.described = {"chosen": {"reason": rule.reason, **chosen.describe()}}
         return await chosen._read(session)
 
     def _case(self, question: str, corpus: Corpus) -> Case:
         tokens = int(sum(corpus.chunk_sizes(0, corpus.chunk_count)) / BYTES_PER_TOKEN) + 1
-        window = min(self.model.window, SMALL_WINDOW) if is_small(self.model) else self.model.window
+        small = is_small(self.model)
+        window = min(self.model.window, SMALL_WINDOW) if small else self.model.window
         room = window - INSTRUCTIONS - estimate_tokens(question)
         asked = Asked.AGGREGATE if self.settings.plan is not None else asked_for(question)
-        planned = self.settings.plan is not None or not is_small(self.model)
-        return Case(asked, tokens, room, affordable(tokens, self.limits), planned)
+        planned = self.settings.plan is not None or not small
+        chained = small and chain_of(question) is not None
+        return Case(asked, tokens, room, affordable(tokens, self.limits), planned, chained)
 
-    def _made(self, session: Session, kind: type[Strategy[Any]]) -> Strategy[Any]:
+    def _made(self, session: Session, kind: type[Strategy[Any]], usual: Mapping[str, Any]) -> Strategy[Any]:
         given = {name: value for name, value in dataclasses.asdict(self.settings).items() if value is not None}
         known = {field.name for field in dataclasses.fields(kind.settings_class)}
         if given.get("order") == "latest" and "unit" not in known:  # ExtAgents' alone
             known.discard("order")
         if unused := sorted(set(given) - known):
             session.warn(f"the strategy {kind.name} has no setting {', '.join(unused)}: it reads without")
-        settings = {name: value for name, value in given.items() if name in known}
+        settings = {**usual, **{name: value for name, value in given.items() if name in known}}
         return kind(
             self.model, seeker_model=self.seeker_model, settings=settings, limits=self.limits, prices=self.prices
         )
