@@ -18,7 +18,7 @@ from pansophy.corpus.ingest import Ingest, storable, text_sha256
 from pansophy.corpus.readers import Draft
 from pansophy.corpus.sources import Readable, find_readables
 from pansophy.corpus.store import DocumentRow, Store, refresh_index, storing
-from pansophy.errors import CorpusError, SourceError
+from pansophy.errors import CorpusError, SourceError, UnknownDocument
 from pansophy.types import Document
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def remove(store: Store, document_ids: Sequence[str], timeout: float) -> int:
         wanted = set(document_ids)
         unknown = wanted - {row.id for row in store.rows}
         if unknown:
-            raise CorpusError(f"The corpus has no document {', '.join(repr(name) for name in sorted(unknown))}.")
+            raise UnknownDocument(f"The corpus has no document {', '.join(repr(name) for name in sorted(unknown))}.")
         if not wanted:
             return 0
         rows = [row for row in store.rows if row.id not in wanted]

@@ -27,7 +27,7 @@ from pansophy.corpus.ingest import now
 from pansophy.corpus.links import Titles
 from pansophy.corpus.sources import Stamp, source_changed, source_key
 from pansophy.corpus.store import State, Store, storing
-from pansophy.errors import CorpusError, UsageError
+from pansophy.errors import CorpusError, UnknownCorpus, UsageError
 from pansophy.types import Chunk, Document, Span
 
 LOCK_SECONDS = 120.0
@@ -98,13 +98,13 @@ class Corpus:
             embedder: the one it was created with, when that can't be opened by its name.
 
         Raises:
-            CorpusError: there is none of this name; the message lists those there are.
+            UnknownCorpus: there is none of this name; the message lists those there are.
         """
         store = Store(_location(name, uri, home))
         if not store.exists():
             known = ", ".join(info.name for info in list_corpora(home)) if uri is None else ""
             there = f"There are: {known}." if known else "There are none yet."
-            raise CorpusError(
+            raise UnknownCorpus(
                 f"There is no corpus named {name!r}. {there} `pansophy corpus add {name} PATH` makes one."
             )
         store.refresh()
