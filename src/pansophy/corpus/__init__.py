@@ -8,6 +8,7 @@ from pansophy.corpus.adding import AddProgress, AddReport, FailedSource
 from pansophy.corpus.corpus import Corpus, CorpusInfo, DocumentInfo, ScoredChunk, list_corpora
 from pansophy.corpus.embed import Embedder
 from pansophy.corpus.pages import Page, pages_by_rank, pages_in_order
+from pansophy.corpus.shelf import Shelf
 
 __all__ = [
     "AddProgress",
@@ -19,6 +20,7 @@ __all__ = [
     "FailedSource",
     "Page",
     "ScoredChunk",
+    "Shelf",
     "list_corpora",
     "pages_by_rank",
     "pages_in_order",

@@ -91,13 +91,27 @@ def add_sources(
     exactly: bool,
 ) -> AddReport:
     """Adds what `sources` hold; with `exactly`, the corpus is afterwards what they hold and nothing else."""
-    begun = time.perf_counter()
     failures: list[FailedSource] = []
 
     def failed(source: str, reason: str) -> None:
         failures.append(FailedSource(source, reason))
 
     readables = list(find_readables(sources, allow_urls=allow_urls, failed=failed))
+    return add_readables(store, readables, embedder, timeout, progress=progress, exactly=exactly, failures=failures)
+
+
+def add_readables(
+    store: Store,
+    readables: Sequence[Readable],
+    embedder: Embedder | None,
+    timeout: float,
+    *,
+    progress: Callable[[AddProgress], None] | None,
+    exactly: bool = False,
+    failures: Sequence[FailedSource] = (),
+) -> AddReport:
+    """Adds `readables`; with `exactly`, the corpus is afterwards what they hold. `failures` are put on the report."""
+    begun = time.perf_counter()
     if exactly and readables and not failures and (report := _nothing_changed(store, readables, begun)):
         return report
     with store.writing(timeout) as chunks:

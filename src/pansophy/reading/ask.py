@@ -47,6 +47,27 @@ def strategy_class(name: str) -> type[Strategy[Any]]:
     return found
 
 
+def check_settings(strategy: str, settings: Mapping[str, Any]) -> str:
+    """Make sure that `strategy` can be read with `settings` (plain JSON data); the strategy's own name.
+
+    Raises:
+        UsageError: there is no such strategy, it has no such setting, or a setting has no such value.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    kind = strategy_class(strategy)
+    try:
+        TypeAdapter(kind.settings_class).validate_python(dict(settings))
+        kind._settings_from(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"the setting {place} of the strategy {kind.name}: {first['msg']}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"the settings of the strategy {kind.name} can't be used: {error}") from error
+    return kind.name
+
+
 def ask(question: str, sources: Sequence[str | Path] = (), **options: Any) -> Answer:
     """`aask` for code without an event loop; takes the same arguments.
 
