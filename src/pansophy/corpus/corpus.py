@@ -25,6 +25,7 @@ from pansophy.corpus.contents import Contents
 from pansophy.corpus.embed import Embedder, open_embedder
 from pansophy.corpus.ingest import now
 from pansophy.corpus.links import Titles
+from pansophy.corpus.readers import Draft, read_file
 from pansophy.corpus.sources import Stamp, named_files, source_changed, source_key
 from pansophy.corpus.store import State, Store, storing
 from pansophy.errors import CorpusError, UnknownCorpus, UsageError
@@ -312,13 +313,18 @@ class Corpus:
         return self._add(sources, progress=progress, allow_urls=allow_urls, exactly=False)
 
     def add_files(
-        self, files: Mapping[str, Path], *, progress: Callable[[AddProgress], None] | None = None
+        self,
+        files: Mapping[str, Path],
+        *,
+        read: Callable[[Path, str], Iterator[Draft]] = read_file,
+        progress: Callable[[AddProgress], None] | None = None,
     ) -> AddReport:
         """Adds files under names of the caller's choosing (an upload's, say), in one atomic step.
 
         Args:
             files: document name -> where the file lies now. It needn't stay there: a name is what it is known again by,
                 and the name's ending tells its kind.
+            read: reads a file with its name; `IsolatedReader.read` for files from people whom nobody knows.
             progress: told of each file; called from a worker thread.
 
         Returns:
@@ -327,7 +333,7 @@ class Corpus:
         Raises:
             As `add`.
         """
-        readables = list(named_files(files))
+        readables = list(named_files(files, read))
         report = adding.add_readables(self._store, readables, self.embedder, LOCK_SECONDS, progress=progress)
         self._contents = Contents(self._store)
         return report

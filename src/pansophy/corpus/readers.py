@@ -222,7 +222,7 @@ def _readable_json(text: str) -> str:
         return text
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=1)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -243,7 +243,7 @@ def _json_lines(path: Path, encoding: str, stem: str) -> Iterator[Draft | None]:
 def _json_line(line: str, number: int, stem: str) -> Draft | None:
     try:
         record: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict):
         return None

@@ -99,10 +99,12 @@ def find_readables(
             failed(str(source), _why_nothing(str(source)))
 
 
-def named_files(files: Mapping[str, Path]) -> Iterator[Readable]:
-    """The files under names that have nothing to do with where they lie, and that they are known again by.
+def named_files(
+    files: Mapping[str, Path], read: Callable[[Path, str], Iterator[Draft]] = read_file
+) -> Iterator[Readable]:
+    """The files, to be read by `read`, under names that have nothing to do with where they lie.
 
-    They needn't stay: a document that is made of one never counts as changed.
+    A name is what a file is known again by. It needn't stay: a document that is made of one never counts as changed.
     """
     for name, path in files.items():
         yield Readable(
@@ -110,7 +112,7 @@ def named_files(files: Mapping[str, Path]) -> Iterator[Readable]:
             name,
             None,
             lambda path=path: file_digest(path),  # type: ignore[misc]
-            lambda path=path, name=name: read_file(path, name),  # type: ignore[misc]
+            lambda path=path, name=name: read(path, name),  # type: ignore[misc]
         )
 
 

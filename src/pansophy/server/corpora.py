@@ -57,6 +57,7 @@ def delete(access: TheAccess, corpus: Name) -> None:
 
 @router.post("/{corpus}/documents", status_code=201, summary="Upload files, whole folders among them")
 def upload(
+    service: TheService,
     access: TheAccess,
     corpus: Name,
     files: Annotated[
@@ -65,7 +66,7 @@ def upload(
     ],
 ) -> AddedOut:
     opened = Corpus.open(require(access, corpus))
-    return AddedOut.of(*add_uploads(opened, [(item.filename, item.file) for item in files]))
+    return AddedOut.of(*add_uploads(opened, [(item.filename, item.file) for item in files], service.reader))
 
 
 @router.get("/{corpus}/documents", summary="The documents of a corpus in reading order")

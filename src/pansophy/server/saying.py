@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pansophy.corpus import Corpus
+from pansophy.corpus import Corpus, IsolatedReader
 from pansophy.engine import Engine, Limits
 from pansophy.models import ChatModel, prepare
 from pansophy.reading.chat import Reading, conversation_of, standing_alone
@@ -90,7 +90,7 @@ async def by_reading(
     if corpus is not None:
         texts, url = await asyncio.to_thread(Corpus.open, corpus), span_url(base_url, corpus)
     else:
-        texts, warnings = await asyncio.to_thread(_open, reading, files)
+        texts, warnings = await asyncio.to_thread(_open, reading, files, service.reader)
         url = passing_url
     keep = body.store is not False
     answer = await service.read(question, texts, strategy=service.settings.strategy, keep=keep)
@@ -100,7 +100,9 @@ async def by_reading(
     yield Said(content, answer.usage + spent, reason, tuple(annotations), about)
 
 
-def _open(reading: Reading, files: Sequence[tuple[str | None, BinaryIO]]) -> tuple[Corpus, list[str]]:
+def _open(
+    reading: Reading, files: Sequence[tuple[str | None, BinaryIO]], reader: IsolatedReader
+) -> tuple[Corpus, list[str]]:
     """A corpus of what came with the request, gone when it is answered; and what of it can't be read."""
     texts = dict(reading.texts)
     if not texts and not files:  # many short turns
@@ -108,6 +110,6 @@ def _open(reading: Reading, files: Sequence[tuple[str | None, BinaryIO]]) -> tup
     corpus = Corpus.from_texts(texts)
     if not files:
         return corpus, []
-    report, refused = add_uploads(corpus, files)
+    report, refused = add_uploads(corpus, files, reader)
     reasons = [f"{item.name}: {item.reason}" for item in refused]
     return corpus, reasons + [item.reason for item in report.failed]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from pansophy.corpus import Corpus, Shelf
+from pansophy.corpus import Corpus, IsolatedReader, Shelf
 from pansophy.engine import Limits
 from pansophy.models import ChatModel, open_pair
 from pansophy.reading.ask import aask
@@ -37,6 +37,7 @@ class Service:
             settings.model, settings.seeker_model, base_url=settings.base_url, window=settings.window
         )
         self.shelf = Shelf()
+        self.reader = IsolatedReader()
         self.runs = RunStore(settings.database)
         self.jobs = self.runs.jobs
         self.metrics = Metrics()
@@ -63,6 +64,7 @@ class Service:
         for model in dict.fromkeys((self.model, self.seeker_model)):
             if model is not self.settings.model and model is not self.settings.seeker_model:
                 await model.aclose()
+        self.reader.close()
         self.runs.close()
 
     async def _answer(self, hold: Hold) -> Answer:

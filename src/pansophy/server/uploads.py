@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pansophy.corpus import AddReport, Corpus
+from pansophy.corpus import AddReport, Corpus, IsolatedReader
 from pansophy.errors import SourceError, UsageError
 from pansophy.server.schemas import Unread
 
@@ -53,7 +53,9 @@ def numbered_copies(files: Sequence[tuple[str, BinaryIO]]) -> Iterator[Mapping[s
         yield copies
 
 
-def add_uploads(corpus: Corpus, files: Sequence[tuple[str | None, BinaryIO]]) -> tuple[AddReport, list[Unread]]:
+def add_uploads(
+    corpus: Corpus, files: Sequence[tuple[str | None, BinaryIO]], reader: IsolatedReader
+) -> tuple[AddReport, list[Unread]]:
     """Put uploaded files into a corpus: the report, and the files whose names are refused.
 
     Raises:
@@ -73,4 +75,4 @@ def add_uploads(corpus: Corpus, files: Sequence[tuple[str | None, BinaryIO]]) ->
         reasons = "; ".join(item.reason for item in refused[:3]) or "no file was sent"
         raise SourceError(f"Nothing could be read: {reasons}.")
     with numbered_copies(list(accepted.items())) as copies:
-        return corpus.add_files(copies), refused
+        return corpus.add_files(copies, read=reader.read), refused
