@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import stat
 
 import pytest
+from starlette.responses import PlainTextResponse
 from tests.server.conftest import at, fill, service
 from tests.server.test_rest_api import answered, ask
 
 from pansophy.errors import UsageError
 from pansophy.models import ScriptedModel
-from pansophy.server import ServerSettings, create_app
+from pansophy.server import ServerSettings, create_app, logs, mount, tracing
 from pansophy.server.keys import Access, Keys, RateLimiter, hash_of, new_key
 
 
@@ -254,11 +257,6 @@ async def test_what_nobody_foresaw_is_told_to_the_log_alone(caplog):
 
 
 def test_log_lines_are_json_with_the_ids_that_they_belong_to():
-    import json
-    import logging
-
-    from pansophy.server import logs
-
     logs.request_id.set("r1")
     record = logging.LogRecord("pansophy", logging.INFO, "", 0, "asked %s", ("https://user:pw@host/",), None)
     record.fields = {"api_key": "sk-secret", "status": 200}
@@ -268,11 +266,13 @@ def test_log_lines_are_json_with_the_ids_that_they_belong_to():
     logs.request_id.set(None)
 
 
+def test_traces_go_nowhere_unless_somebody_says_where(monkeypatch):
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    assert tracing.set_up() is False
+
+
 async def test_what_is_mounted_stands_behind_the_same_guards(key_file):
-    from starlette.responses import PlainTextResponse
-
-    from pansophy.server import mount
-
     key = new_key(key_file, "anna")
     app = service(key_file=key_file)
 

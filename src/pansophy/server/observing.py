@@ -10,7 +10,7 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pansophy.server import logs, tracing
+from pansophy.server import logs
 from pansophy.server.failures import response_to
 from pansophy.server.metrics import Metrics
 
@@ -46,15 +46,14 @@ class Observer:
                     headers.setdefault(name, value)
             await send(message)
 
-        with tracing.span(f"HTTP {scope['method']}", {"http.method": scope["method"], "request.id": identifier}):
-            try:
-                await self._app(scope, receive, observed)
-            except Exception as error:
-                log.exception("a request ended by a mistake of ours")
-                if status == 0:
-                    await response_to(error)(scope, receive, observed)
-            finally:
-                self._tell(scope, status, time.perf_counter() - started)
+        try:
+            await self._app(scope, receive, observed)
+        except Exception as error:
+            log.exception("a request ended by a mistake of ours")
+            if status == 0:
+                await response_to(error)(scope, receive, observed)
+        finally:
+            self._tell(scope, status, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         # the route, not the path: paths are of the clients' making, and may be any number

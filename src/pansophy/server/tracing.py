@@ -1,6 +1,7 @@
-"""OpenTelemetry traces, where its package is installed and a place to send them is configured; nothing else changes.
+"""OpenTelemetry traces, where its SDK is installed and a place to send them is configured; else nothing is done.
 
 `OTEL_EXPORTER_OTLP_ENDPOINT` (or a tracer provider that the embedding program has set) configures it, as everywhere.
+Requests are traced by FastAPI itself; here are the questions, which outlive them.
 """
 
 from __future__ import annotations
