@@ -42,6 +42,10 @@ def test_a_key_that_is_taken_out_of_the_file_is_of_no_use_at_once(key_file):
     key_file.write_text(key_file.read_text().splitlines()[1] + "\n")
     assert keys.access(anna) is None
     assert keys.access(ben).name == "ben"
+    key_file.write_text("half a li")
+    assert keys.access(ben).name == "ben"  # until the file is mended
+    key_file.unlink()
+    assert keys.access(anna) is None
 
 
 @pytest.mark.parametrize("line", ["anna", "anna sk-my-own-key", f"anna {'0' * 64} rate=5", f"a/b {'0' * 64}", ""])

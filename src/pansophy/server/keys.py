@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ from pathlib import Path
 from pansophy.errors import StoreError, UsageError
 
 PREFIX = "pansophy-"
+log = logging.getLogger("pansophy.server")
 _NAME = re.compile(r"[\w.@-]{1,60}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -87,13 +89,22 @@ class Keys:
 
     def access(self, key: str) -> Access | None:
         """What the holder of `key` may do; None for a key that there isn't."""
-        if (stamp := _stamp(self._path)) != self._stamp:
-            self._entries, self._stamp = _read(self._path), stamp
+        self._look_again()
         shown, found = hash_of(key), None
         for known, access in self._entries:  # all of them, so that the time tells nothing
             if hmac.compare_digest(shown, known):
                 found = access
         return found
+
+    def _look_again(self) -> None:
+        """Read the file if it has changed; one that is of no use now changes nothing until it is mended."""
+        if (stamp := _stamp(self._path)) == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._entries = _read(self._path)
+        except UsageError as error:
+            log.error("the keys stay as they were: %s", error)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from fastapi.responses import StreamingResponse
 
+from pansophy.errors import UnknownRun
 from pansophy.server.service import Service
 
 MEDIA_TYPE = "text/event-stream"
@@ -26,8 +27,11 @@ def event_stream(service: Service, job_id: str, after: int) -> StreamingResponse
 
     async def pieces() -> AsyncIterator[str]:
         with service.metrics.streams.track_inprogress():
-            async for event in with_signs_of_life(service.feed.follow(job_id, after), service.settings.heartbeat):
-                yield SIGN_OF_LIFE if event is None else f"id: {event.number}\ndata: {event.text}\n\n"
+            try:
+                async for event in with_signs_of_life(service.feed.follow(job_id, after), service.settings.heartbeat):
+                    yield SIGN_OF_LIFE if event is None else f"id: {event.number}\ndata: {event.text}\n\n"
+            except UnknownRun:  # it was deleted while it was followed
+                return
 
     return stream(pieces())
 
