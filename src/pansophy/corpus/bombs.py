@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from pathlib import PurePath
 from typing import BinaryIO
 
 from pansophy.errors import SourceError
@@ -39,7 +40,8 @@ def refuse_bomb(file: BinaryIO, name: str) -> None:
     except (zipfile.BadZipFile, zlib.error, struct.error, OSError, ValueError, NotImplementedError, OverflowError) as e:
         if file.seek(0) == 0 and file.read(4) == b"\xd0\xcf\x11\xe0":  # an encrypted one: the reader says so
             return
-        raise SourceError(f"{name} can't be read: it is damaged or something else under that name.") from e
+        kind = PurePath(name).suffix[1:].upper() or "an archive"
+        raise SourceError(f"{name} can't be read as {kind}: it is damaged or something else under that name.") from e
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo], name: str) -> None:
