@@ -24,6 +24,9 @@ class Commands(LazyGroup):
         "corpus": Lazy("pansophy.cli.corpus", "app", "Keep texts so that they can be asked often."),
         "runs": Lazy("pansophy.cli.runs", "app", "Look at past runs, continue them, export them."),
         "models": Lazy("pansophy.cli.models", "app", "See, fetch and try the models that can be used here."),
+        "serve": Lazy(
+            "pansophy.cli.serve", "serve", "Serve corpora and questions over HTTP, to programs and to OpenAI's clients."
+        ),
         "papers": Lazy(
             "pansophy.cli.papers", "papers", "List the systems in the library and the papers they come from."
         ),

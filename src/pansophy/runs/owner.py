@@ -29,9 +29,17 @@ def is_alive(owner: str | None, last_sign: float) -> bool:
     """Whether the holder of the claim `owner` still works on its run; `last_sign` is when it last wrote (epoch)."""
     if owner is None:
         return False
-    host, pid, created, _ = owner.rsplit("|", 3)
-    if host != socket.gethostname()[:80]:
-        return time.time() - last_sign < SILENCE
+    return is_running(owner) if is_here(owner) else time.time() - last_sign < SILENCE
+
+
+def is_here(owner: str) -> bool:
+    """Whether the claim `owner` is one of this machine."""
+    return owner.rsplit("|", 3)[0] == socket.gethostname()[:80]
+
+
+def is_running(owner: str) -> bool:
+    """Whether the claim `owner`, one of this machine, is still held by a running process."""
+    _, pid, created, _ = owner.rsplit("|", 3)
     if int(pid) == os.getpid():
         return owner in _claims
     try:
