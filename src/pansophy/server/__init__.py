@@ -1,0 +1,1 @@
+"""Programs ask here: what the library does, for other programs over a protocol."""
