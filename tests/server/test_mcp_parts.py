@@ -1,4 +1,4 @@
-"""The parts of the MCP server that need no connection: addresses, marks, settings, progress."""
+"""The parts of the MCP server that need no wire: addresses, marks, settings, progress, what was not foreseen."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.server.mcp_client import data_of
+from mcp import Client
+from tests.server.mcp_client import data_of, error_of
 
-from pansophy import Answer, Evidence, Usage, Verdict
+from pansophy import Answer, Evidence, ScriptedModel, Usage, Verdict
+from pansophy.corpus import CorpusInfo
 from pansophy.errors import UsageError
 from pansophy.events import ChunkFailed, ChunkRead, Event, RoundStarted, RunStarted, Warned
 from pansophy.reading.ask import STRATEGIES
+from pansophy.server.mcp import Offer, build_server
 from pansophy.server.mcp.arguments import AskArguments, check_settings, checked
 from pansophy.server.mcp.progress import Steps, told
 from pansophy.server.mcp.resources import Address, address_of, uri_of
@@ -136,3 +139,17 @@ async def test_what_goes_wrong_while_reading_is_raised_whatever_becomes_of_progr
 
     with pytest.raises(UsageError, match="wrong"):
         await read()
+
+
+class Broken(Offer):
+    """Has a fault that nobody foresaw."""
+
+    def infos(self) -> list[CorpusInfo]:
+        raise ValueError("the password is Rumpelstiltskin")
+
+
+async def test_what_was_not_foreseen_is_named_to_the_client_and_logged_here(caplog: pytest.LogCaptureFixture) -> None:
+    async with Client(build_server(Broken(ScriptedModel([])).desk)) as client:
+        message = error_of(await client.call_tool("list_corpora", {}))
+    assert message == "list_corpora failed for a reason that was not foreseen (ValueError)"
+    assert "Rumpelstiltskin" in caplog.text
