@@ -30,6 +30,9 @@ class Commands(LazyGroup):
         "papers": Lazy(
             "pansophy.cli.papers", "papers", "List the systems in the library and the papers they come from."
         ),
+        "mcp": Lazy(
+            "pansophy.cli.mcp", "mcp", "Serve corpora to other models' programs over MCP, on standard input and output."
+        ),
         "bench": Lazy("pansophy.cli.bench", "app", "Measure strategies and models on questions with known answers."),
     }
 
