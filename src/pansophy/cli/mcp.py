@@ -41,7 +41,9 @@ def mcp(
 
     from pansophy.server.mcp import Offer, serve_stdio
 
-    offer = Offer(model, seeker_model=seeker_model, base_url=base_url, window=window, corpora=tuple(corpus or ()))
+    offer = Offer(
+        model, seeker_model=seeker_model, base_url=base_url, window=window, corpora=tuple(corpus) if corpus else None
+    )
     # Standard input is read in a thread that nothing can interrupt, so Ctrl-C has to end the process itself.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     asyncio.run(serve_stdio(offer))

@@ -13,7 +13,7 @@ from pansophy.errors import UsageError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-NEEDED = ("fastapi", "uvicorn", "multipart", "prometheus_client")
+NEEDED = ("fastapi", "mcp", "uvicorn", "multipart", "prometheus_client")
 GRACE_SECONDS = 10
 """How long requests that are under way may take to end when the service is stopped."""
 

@@ -6,6 +6,7 @@ the same guards as the API: keys, hosts, origins, sizes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,14 +16,19 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import pansophy
+from pansophy.corpus import Corpus
 from pansophy.errors import UsageError
 from pansophy.server import chat, corpora, failures, health, models, questions
 from pansophy.server.guard import Guard
 from pansophy.server.keys import Keys
+from pansophy.server.mcp import Desk, Offer, add_to
+from pansophy.server.mcp.arguments import AskArguments
+from pansophy.server.mcp.offer import Emit
 from pansophy.server.observing import Observer
 from pansophy.server.schemas import Failure
 from pansophy.server.service import Service
 from pansophy.server.settings import ServerSettings
+from pansophy.types import Answer
 
 DESCRIPTION = """\
 Answers questions from any amount of text, with checked citations.
@@ -52,7 +58,8 @@ def create_app(settings: ServerSettings = ServerSettings()) -> FastAPI:  # noqa:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
         try:
-            yield
+            async with mcp:
+                yield
         finally:
             await service.stop()
 
@@ -70,6 +77,20 @@ def create_app(settings: ServerSettings = ServerSettings()) -> FastAPI:  # noqa:
     failures.install(app)
     for router in (corpora.router, questions.router, models.router, chat.router, health.router):
         app.include_router(router)
+
+    async def answer_by_mcp(asked: AskArguments, emit: Emit) -> Answer:
+        return await service.read(
+            asked.question,
+            await asyncio.to_thread(Corpus.open, asked.corpus),
+            way="mcp",
+            strategy=asked.strategy,
+            settings=asked.settings,
+            limits=asked.limits.as_limits(),
+            fresh=asked.fresh,
+            emit=emit,
+        )
+
+    mcp = add_to(app, Desk(Offer(), answer_by_mcp))
     app.add_middleware(Guard, settings=settings, keys=keys)
     if settings.allowed_origins:
         app.add_middleware(

@@ -93,7 +93,7 @@ async def by_reading(
         texts, warnings = await asyncio.to_thread(_open, reading, files, service.reader)
         url = passing_url
     keep = body.store is not False
-    answer = await service.read(question, texts, strategy=service.settings.strategy, keep=keep)
+    answer = await service.read(question, texts, way="chat", strategy=service.settings.strategy, keep=keep)
     content, annotations = cited(answer, url)
     about = About(verdict=str(answer.verdict), run=answer.run_id, warnings=[*warnings, *answer.warnings])
     reason = "length" if answer.verdict is Verdict.OUT_OF_BUDGET else "stop"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
 from pansophy.corpus import Corpus, IsolatedReader, Shelf
 from pansophy.engine import Limits
+from pansophy.events import Event
 from pansophy.models import ChatModel, open_pair
 from pansophy.reading.ask import aask
 from pansophy.runs import Feed, Hold, RunStore, Worker
@@ -101,8 +103,20 @@ class Service:
     def _seeker(self) -> ChatModel | None:
         return None if self.seeker_model is self.model else self.seeker_model
 
-    async def read(self, question: str, corpus: Corpus, *, strategy: str, keep: bool) -> Answer:
-        """Read a question while its asker waits; `keep` says whether the run is stored."""
+    async def read(
+        self,
+        question: str,
+        corpus: Corpus,
+        *,
+        way: str,
+        strategy: str,
+        settings: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        fresh: bool = False,
+        keep: bool = True,
+        emit: Callable[[Event], None] | None = None,
+    ) -> Answer:
+        """Read a question while its asker waits, who came in by this `way`; `keep` says whether the run is stored."""
         async with self.at_once:
             answer = await aask(
                 question,
@@ -110,10 +124,14 @@ class Service:
                 model=self.model,
                 seeker_model=self._seeker,
                 strategy=strategy,
+                settings=settings,
+                limits=limits,
+                fresh=fresh,
                 store=self.runs if keep else False,
+                emit=emit,
                 begun=logs.begun,
             )
-        self.metrics.answered("chat", str(answer.verdict), answer.usage)
+        self.metrics.answered(way, str(answer.verdict), answer.usage)
         return answer
 
 

@@ -5,7 +5,7 @@ text in which documents' words are set apart, `serving.py` ties them to the offi
 extra `serve`.
 """
 
-from pansophy.server.mcp.offer import Offer
-from pansophy.server.mcp.serving import build_server, http_app, serve_stdio
+from pansophy.server.mcp.offer import Desk, Offer
+from pansophy.server.mcp.serving import add_to, build_server, http_app, serve_stdio
 
-__all__ = ["Offer", "build_server", "http_app", "serve_stdio"]
+__all__ = ["Desk", "Offer", "add_to", "build_server", "http_app", "serve_stdio"]

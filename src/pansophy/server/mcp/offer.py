@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pansophy.corpus import Corpus, CorpusInfo, list_corpora
-from pansophy.errors import CorpusError
+from pansophy.errors import UnknownCorpus
+from pansophy.events import Event
 from pansophy.models import ChatModel, open_pair
+from pansophy.reading.ask import aask
+from pansophy.server.mcp.arguments import AskArguments
+from pansophy.types import Answer
+
+Emit = Callable[[Event], None]
+Answering = Callable[[AskArguments, Emit], Awaitable[Answer]]
+"""Answers a question over a corpus that is on offer, and tells what happens meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,34 +28,38 @@ class Offer:
         seeker_model: one that reads chunks; None for the same.
         base_url: the endpoint of models given by name.
         window: the context window of models given by name, in tokens.
-        corpora: the names of the corpora that clients may see; none for all that there are.
+        corpora: the names of the corpora that clients may see; None for all that there are.
     """
 
     model: str | ChatModel = "default"
     seeker_model: str | ChatModel | None = None
     base_url: str | None = None
     window: int | None = None
-    corpora: tuple[str, ...] = ()
+    corpora: tuple[str, ...] | None = None
+
+    def only(self, names: Collection[str] | None) -> Offer:
+        """The same, with no other corpora than these (None: all)."""
+        if names is None:
+            return self
+        return replace(self, corpora=tuple(sorted(name for name in names if self._has(name))))
 
     def corpus(self, name: str) -> Corpus:
         """Open the corpus of this name as it is now.
 
         Raises:
-            CorpusError: there is none, or it isn't offered, which sounds the same.
+            UnknownCorpus: there is none, or it isn't offered, which sounds the same.
         """
-        if self.corpora and name not in self.corpora:
-            raise CorpusError(f"There is no corpus named {name!r} here. There are: {', '.join(self.corpora)}.")
+        if not self._has(name):
+            there = f"There are: {', '.join(self.corpora)}." if self.corpora else "There are none."
+            raise UnknownCorpus(f"There is no corpus named {name!r} here. {there}")
         return Corpus.open(name)
 
     def infos(self) -> list[CorpusInfo]:
-        """The corpora on offer, by name.
+        """The corpora on offer, by name."""
+        return [info for info in list_corpora() if self._has(info.name)]
 
-        Raises:
-            CorpusError: one that is named in the offer does not exist.
-        """
-        if self.corpora:
-            return [Corpus.open(name).info() for name in sorted(set(self.corpora))]
-        return list_corpora()
+    def _has(self, name: str) -> bool:
+        return self.corpora is None or name in self.corpora
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[Desk]:
@@ -57,8 +69,23 @@ class Offer:
             UsageError, UnknownModel: there are no such models.
         """
         reasoner, seeker = open_pair(self.model, self.seeker_model, base_url=self.base_url, window=self.window)
+
+        async def answer(arguments: AskArguments, emit: Emit) -> Answer:
+            return await aask(
+                arguments.question,
+                corpus=arguments.corpus,
+                model=reasoner,
+                seeker_model=seeker,
+                window=self.window,
+                strategy=arguments.strategy,
+                settings=arguments.settings,
+                limits=arguments.limits.as_limits(),
+                fresh=arguments.fresh,
+                emit=emit,
+            )
+
         try:
-            yield Desk(self, reasoner, seeker)
+            yield Desk(self, answer)
         finally:
             for opened in dict.fromkeys((reasoner, seeker)):
                 if opened is not self.model and opened is not self.seeker_model:
@@ -67,11 +94,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where questions are answered: the offer, and its models, open."""
+    """Where clients are served: what is on offer, and who answers."""
 
     offer: Offer
-    reasoner: ChatModel
-    seeker: ChatModel
+    answer: Answering
 
 
 def characters_of(corpus: Corpus, document: str) -> int:

@@ -28,6 +28,7 @@ from mcp.types import (
 
 from pansophy.corpus import Corpus, DocumentInfo
 from pansophy.errors import PansophyError, UsageError
+from pansophy.server.mcp.context import desk_of
 from pansophy.server.mcp.offer import Desk, Offer, characters_of
 from pansophy.types import Span
 
@@ -78,7 +79,7 @@ async def list_resources(
 ) -> ListResourcesResult:
     """The next page of all documents of all corpora on offer."""
     try:
-        return await asyncio.to_thread(_page, context.lifespan_context.offer, params.cursor if params else None)
+        return await asyncio.to_thread(_page, desk_of(context).offer, params.cursor if params else None)
     except PansophyError as error:
         raise _refused(error) from error
 
@@ -138,7 +139,7 @@ async def list_resource_templates(
 async def read_resource(context: ServerRequestContext[Desk], params: ReadResourceRequestParams) -> ReadResourceResult:
     """A document's text."""
     try:
-        text = await asyncio.to_thread(_text, context.lifespan_context.offer, address_of(str(params.uri)))
+        text = await asyncio.to_thread(_text, desk_of(context).offer, address_of(str(params.uri)))
     except PansophyError as error:
         raise _refused(error) from error
     return ReadResourceResult(contents=[TextResourceContents(uri=params.uri, mime_type=PLAIN, text=text)])

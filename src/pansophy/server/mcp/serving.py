@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
+from fastapi import FastAPI
 from mcp.server import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
@@ -47,7 +48,7 @@ async def serve_stdio(offer: Offer) -> None:
         UsageError, UnknownModel: there are no such models.
         CorpusError: a corpus that the offer names does not exist.
     """
-    for name in offer.corpora:
+    for name in offer.corpora or ():
         offer.corpus(name)
     async with offer.desk() as desk:  # here, and not by the server, whose task group would wrap what is raised
         server = build_server(lambda: nullcontext(desk))
@@ -79,3 +80,18 @@ def http_app(offer: Offer, *, path: str = "/mcp", hosts: Sequence[str] = ()) -> 
         allowed_origins=[f"{scheme}://{pattern}" for scheme in ("http", "https") for pattern in allowed],
     )
     return build_server(offer.desk).streamable_http_app(streamable_http_path=path, transport_security=security)
+
+
+def add_to(app: FastAPI, desk: Desk, *, path: str = "/mcp") -> AbstractAsyncContextManager[object]:
+    """Put the server into an application at `path`, behind the guards that stand before it: they know the keys, the
+    hosts and the origins.
+
+    Returns:
+        What the application's lifespan has to enter.
+    """
+    unguarded = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    inner = build_server(lambda: nullcontext(desk)).streamable_http_app(
+        streamable_http_path=path, transport_security=unguarded
+    )
+    app.router.routes.extend(inner.routes)
+    return inner.router.lifespan_context(inner)

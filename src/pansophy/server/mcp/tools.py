@@ -27,8 +27,6 @@ from mcp.types import (
 from pydantic import BaseModel
 
 from pansophy.errors import PansophyError, UsageError
-from pansophy.events import Event
-from pansophy.reading.ask import aask
 from pansophy.server.mcp import wording
 from pansophy.server.mcp.arguments import (
     MOST_CHARACTERS,
@@ -40,30 +38,17 @@ from pansophy.server.mcp.arguments import (
     check_settings,
     checked,
 )
-from pansophy.server.mcp.offer import Desk, Offer, characters_of
+from pansophy.server.mcp.context import desk_of
+from pansophy.server.mcp.offer import Desk, Emit, Offer, characters_of
 from pansophy.server.mcp.progress import told
 from pansophy.server.mcp.results import AskResult, CorporaListed, CorpusTold, Hit, SearchResult, SpanRead
 from pansophy.types import Span
-
-Emit = Callable[[Event], None]
 
 
 async def ask(desk: Desk, arguments: AskArguments, emit: Emit) -> AskResult:
     check_settings(arguments.strategy, arguments.settings)
     await asyncio.to_thread(desk.offer.corpus, arguments.corpus)  # is it on offer?
-    answer = await aask(
-        arguments.question,
-        corpus=arguments.corpus,
-        model=desk.reasoner,
-        seeker_model=desk.seeker,
-        window=desk.offer.window,
-        strategy=arguments.strategy,
-        settings=arguments.settings,
-        limits=arguments.limits.as_limits(),
-        fresh=arguments.fresh,
-        emit=emit,
-    )
-    return AskResult.of(answer)
+    return AskResult.of(await desk.answer(arguments, emit))
 
 
 async def search(desk: Desk, arguments: SearchArguments, emit: Emit) -> SearchResult:
@@ -173,7 +158,7 @@ async def call_tool(context: ServerRequestContext[Desk], params: CallToolRequest
     try:
         arguments = checked(kind.arguments, params.arguments or {})
         async with told(context.session) as emit:
-            result = await kind.run(context.lifespan_context, arguments, emit)
+            result = await kind.run(desk_of(context), arguments, emit)
     except PansophyError as error:
         return _failed(str(error))
     except Exception as error:
