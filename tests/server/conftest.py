@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,30 @@ def app() -> FastAPI:
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Requests straight into the application, with its jobs being worked off."""
-    async with app.router.lifespan_context(app), at(app) as client:
+    async with running(app), at(app) as client:
         yield client
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[None]:
+    """The application's lifespan, begun and ended in one task as a server does it: a fixture ends in another one."""
+    ready, over = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        try:
+            async with app.router.lifespan_context(app):
+                ready.set()
+                await over.wait()
+        finally:
+            ready.set()
+
+    living = asyncio.create_task(live())
+    await ready.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        await living
 
 
 def at(app: FastAPI, **options: Any) -> httpx.AsyncClient:
@@ -72,7 +95,7 @@ def served(app: FastAPI) -> Iterator[str]:
     """The application behind a free port of this machine; yields its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+        server = uvicorn.Server(uvicorn.Config(app, http="h11", log_level="warning", timeout_graceful_shutdown=2))
         ready = threading.Event()
         startup = server.startup
 

@@ -177,6 +177,7 @@ def _run(app: FastAPI, host: str, port: int) -> None:
             app,
             host=host,
             port=port,
+            http="h11",  # the other one that may be installed reads headers of any size
             log_config=None,
             access_log=False,
             server_header=False,
