@@ -23,13 +23,13 @@ from pansophy.reading.map_reduce.messages import MAP_SYSTEM, MERGE_SYSTEM, REDUC
 from pansophy.types import ChatMessage, Verdict
 
 QUESTION = "When was the bridge built?"
-NOTHING = json.dumps({"relevant": False, "information": "", "rationale": "", "answer": "", "confidence": 0})
+NOTHING = json.dumps({"information": "", "rationale": "", "answer": "", "confidence": 0})
 FILLER = "The river is wide here and the ferry is slow. "
 
 
 def report(information: str, answer: str, confidence: float) -> str:
     fields = {"information": information, "rationale": "it says so", "answer": answer, "confidence": confidence}
-    return json.dumps({"relevant": True, **fields})
+    return json.dumps(fields)
 
 
 def reduced(answer: str, *messages: int, answerable: bool = True) -> str:
@@ -257,7 +257,7 @@ def test_the_most_confident_are_kept_in_the_order_of_the_text(entries: list[tupl
 def long_report(part: str) -> str:
     """Some seventy words about this part, which make the reports of many parts too long for one prompt."""
     number = int(re.findall(r"# part (\d+)", part)[0])
-    return report(f"Fact {number} is this. " + "Much more could be said of it. " * 8, f"answer{number}", number % 5)
+    return report(f"Fact {number} is this. " + "Much more could be said of it. " * 18, f"answer{number}", number % 5)
 
 
 def shown_answers(prompt: str) -> list[str]:
@@ -308,7 +308,7 @@ async def test_a_pass_of_merges_that_makes_nothing_shorter_is_the_last_one_and_t
         number = int(re.findall(r"# part (\d+)", part)[0])
         return report(f"Fact {number} is this.", f"answer{number}", 5 if number == 17 else 1)
 
-    verbose = report("Much more could be said of it. " * 14, "merged", 5)
+    verbose = report("Much more could be said of it. " * 18, "merged", 5)
     model = model_of(Script(short_report, lambda prompt: reduced("ok", 1), lambda prompt: verbose), window=900)
     corpus = corpus_of(*(f"Fact {n} is this." for n in range(40)))
     answer = await MapReduce(model, settings={**PAGE, "message_tokens": 450, "answer_tokens": 60}).run(QUESTION, corpus)

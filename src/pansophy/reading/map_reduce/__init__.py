@@ -5,8 +5,8 @@ Zhou et al. 2024, LLMxMapReduce, arXiv 2410.09342 (ACL 2025): map = `MapReduce._
 `MapReduce._reduce`. The confidence of a message is 0..5 and calibrated by examples (`messages.py`), so that confidences
 of different parts can be compared.
 
-Departures: the part comes first in every prompt, so that a prefix cache serves it for all questions; that a part holds
-nothing is a field of the reply; each message keeps the numbers of the parts that it comes from, through all merges; the
+Departures: the part comes first in every prompt, so that a prefix cache serves it for all questions; a part that holds
+nothing leaves its fields empty; each message keeps the numbers of the parts that it comes from, through all merges; the
 copied sentences are looked up in the text and become evidence; a merge that makes nothing shorter ends the collapse
 (the most confident messages are kept, and the user is told); a refusal is followed by one call that must answer.
 """
