@@ -13,7 +13,7 @@ from pansophy.errors import UsageError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-NEEDED = ("fastapi", "mcp", "uvicorn", "multipart", "prometheus_client")
+NEEDED = ("fastapi", "mcp", "nicegui", "uvicorn", "multipart", "prometheus_client")
 GRACE_SECONDS = 10
 """How long requests that are under way may take to end when the service is stopped."""
 
@@ -103,9 +103,9 @@ def serve(
         typer.Option(help="Origin of web pages of others that may use the API.", show_default=False),
     ] = None,
 ) -> None:
-    """Serve corpora and questions over HTTP, to programs and to OpenAI's clients.
+    """Serve corpora and questions over HTTP: a page for people, an API for programs, OpenAI's clients and MCP's.
 
-    For example: pansophy serve, then curl http://127.0.0.1:8765/v1/models
+    For example: pansophy serve, then open http://127.0.0.1:8765
 
     Stops at Ctrl-C or SIGTERM; questions that are being read are continued at the next start.
     """
@@ -119,7 +119,8 @@ def serve(
         return
     if key_corpora is not None or key_rate is not None:
         raise UsageError("--key-corpora and --key-rate belong to --new-key")
-    from pansophy.server import ServerSettings, create_app
+    from pansophy.server import ServerSettings, create_app, service_of
+    from pansophy.server.page import add_page
     from pansophy.server.settings import MEGABYTE
 
     settings = ServerSettings(
@@ -137,7 +138,9 @@ def serve(
         questions_at_once=questions_at_once,
         largest_upload=upload_megabytes * MEGABYTE,
     )
-    _run(create_app(settings), host, port)
+    app = create_app(settings)
+    add_page(app, service_of(app), app.state.keys)
+    _run(app, host, port)
 
 
 def _require_packages() -> None:

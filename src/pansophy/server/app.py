@@ -74,6 +74,7 @@ def create_app(settings: ServerSettings = ServerSettings()) -> FastAPI:  # noqa:
         form_limits={"max_files": settings.most_files, "max_fields": 10},
     )
     app.state.service = service
+    app.state.keys = keys
     failures.install(app)
     for router in (corpora.router, questions.router, models.router, chat.router, health.router):
         app.include_router(router)

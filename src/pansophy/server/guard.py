@@ -3,7 +3,8 @@
 - Without keys only this machine is served. Then a web page of somebody else could still have the browser send requests
   here, so the Host header must name this machine (DNS rebinding), and a request that changes something must not come
   from another origin (CSRF; there are no cookies).
-- With keys, every request needs one, except for the service's health.
+- With keys, every request needs one, except for the service's health. A browser shows it in a cookie (`page/login.py`),
+  and then requests must not come from another origin either.
 - A body that is too large is refused while it arrives.
 """
 
@@ -13,6 +14,8 @@ import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pansophy.server.failures import Refusal, response_to
@@ -20,7 +23,10 @@ from pansophy.server.keys import EVERYBODY, Access, Keys, RateLimiter
 from pansophy.server.settings import MEGABYTE, ServerSettings, is_loopback
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-OPEN_PATHS = {"/health", "/health/live", "/health/ready"}
+OPEN_PATHS = {"/health", "/health/live", "/health/ready", "/login"}
+COOKIE = "pansophy_key"
+ASSETS = "/_nicegui/"
+"""The page's own files, of which one visit loads many: they don't count as requests."""
 UPLOAD = re.compile(r"/api/v1/corpora/[^/]+/documents")
 MULTIPART_ROOM = MEGABYTE
 """Bytes of an upload beside its files."""
@@ -43,14 +49,16 @@ class Guard:
         try:
             self._check_host(headers)
             access = self._access(scope, headers)
-            if access.name is None:
+            if access.name is None or "authorization" not in headers:
                 self._check_origin(scope, headers)
-            if wait := self._rates.wait(access):
+            if not scope["path"].startswith(ASSETS) and (wait := self._rates.wait(access)):
                 raise Refusal(429, f"the key {access.name} has used up its requests", retry_after=wait)
             limited = self._limited(scope, headers, receive)
         except Refusal as refusal:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": str(refusal.detail)[:120]})
+            elif refusal.status_code == 401 and _is_visit(scope, headers):
+                await RedirectResponse("/login", 303)(scope, receive, send)
             else:
                 await response_to(refusal)(scope, receive, send)
             return
@@ -68,6 +76,8 @@ class Guard:
         if self._keys is None or scope["path"] in OPEN_PATHS:
             return EVERYBODY
         scheme, _, key = headers.get("authorization", "").partition(" ")
+        if "authorization" not in headers:
+            scheme, key = "bearer", HTTPConnection(scope).cookies.get(COOKIE, "")
         access = self._keys.access(key.strip()) if scheme.lower() == "bearer" and key.strip() else None
         if access is None:
             raise Refusal(401, "a valid key is needed: Authorization: Bearer KEY")
@@ -109,6 +119,12 @@ class Guard:
 
 
 _SCHEMES = ("http", "https")
+
+
+def _is_visit(scope: Scope, headers: Headers) -> bool:
+    """Whether somebody opens a page of this service in a browser."""
+    has_page = getattr(scope["app"].state, "has_page", False) if "app" in scope else False
+    return has_page and scope["method"] == "GET" and "text/html" in headers.get("accept", "")
 
 
 def _is_plain(host: str) -> bool:

@@ -35,6 +35,18 @@ EVENTS = {
 
 @router.post("", status_code=202, summary="Ask a question over a corpus")
 def ask(service: TheService, access: TheAccess, body: NewQuestion, response: Response) -> QuestionOut:
+    job = submit(service, access, body)
+    response.headers["Location"] = f"{router.prefix}/{job.id}"
+    return QuestionOut.of(job)
+
+
+def submit(service: Service, access: Access, body: NewQuestion) -> Job:
+    """Take a question in as a job.
+
+    Raises:
+        Refusal: the corpus is not for this key.
+        UnknownCorpus, UsageError: no such corpus, strategy, setting or limit.
+    """
     service.shelf.open(require(access, body.corpus))  # so that a wrong name is an error now, not later
     strategy = check_settings(body.strategy or service.settings.strategy, body.settings)
     Limits(**body.limits.given())
@@ -46,9 +58,7 @@ def ask(service: TheService, access: TheAccess, body: NewQuestion, response: Res
         "limits": body.limits.given(),
         "fresh": body.fresh,
     }
-    job = service.jobs.submit(request, owner=access.name)
-    response.headers["Location"] = f"{router.prefix}/{job.id}"
-    return QuestionOut.of(job)
+    return service.jobs.submit(request, owner=access.name)
 
 
 @router.get("", summary="The newest questions, newest first")
@@ -60,15 +70,14 @@ def list_questions(
     before: Annotated[str | None, Query(description="Only those that are older than the question of this id.")] = None,
 ) -> QuestionList:
     if before is not None:
-        _find(service, access, before)
-    owner = None if access.corpora is None else access.name
-    jobs = service.jobs.list(limit, owner=owner, status=status, before=before)
+        find(service, access, before)
+    jobs = service.jobs.list(limit, owner=owner_seen(access), status=status, before=before)
     return QuestionList(questions=[QuestionOut.of(job) for job in jobs])
 
 
 @router.get("/{question_id}", summary="A question and how it stands")
 def show(service: TheService, access: TheAccess, question_id: QuestionId) -> QuestionOut:
-    return QuestionOut.of(_find(service, access, question_id))
+    return QuestionOut.of(find(service, access, question_id))
 
 
 @router.get(
@@ -85,14 +94,14 @@ def events(
     last_event_id: Annotated[int | None, Header(ge=0, le=2**31 - 1, description="Begin after this event.")] = None,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="The same, for those who can't set headers.")] = 0,
 ) -> StreamingResponse:
-    _find(service, access, question_id)
+    find(service, access, question_id)
     begin = after if last_event_id is None else last_event_id
     return event_stream(service, question_id, begin)
 
 
 @router.post("/{question_id}/cancel", status_code=202, summary="Stop reading; what was read is kept")
 def cancel(service: TheService, access: TheAccess, question_id: QuestionId) -> QuestionOut:
-    _find(service, access, question_id)
+    find(service, access, question_id)
     return QuestionOut.of(service.jobs.cancel(question_id))
 
 
@@ -100,7 +109,7 @@ def cancel(service: TheService, access: TheAccess, question_id: QuestionId) -> Q
 def resume(
     service: TheService, access: TheAccess, question_id: QuestionId, body: Continuation | None = None
 ) -> QuestionOut:
-    job = _find(service, access, question_id)
+    job = find(service, access, question_id)
     request: dict[str, Any] | None = None
     if body is not None and body.limits is not None:
         Limits(**body.limits.given())
@@ -110,7 +119,7 @@ def resume(
 
 @router.get("/{question_id}/export", summary="All that is kept of a question, as one JSON object")
 def export(service: TheService, access: TheAccess, question_id: QuestionId) -> QuestionExport:
-    job = _find(service, access, question_id)
+    job = find(service, access, question_id)
     told = [json.loads(event.text) | {"id": event.number} for event in service.jobs.events(job.id, limit=job.events)]
     run = None
     if job.run is not None:
@@ -123,12 +132,21 @@ def export(service: TheService, access: TheAccess, question_id: QuestionId) -> Q
 
 @router.delete("/{question_id}", status_code=204, summary="Forget a question that is over")
 def delete(service: TheService, access: TheAccess, question_id: QuestionId) -> None:
-    _find(service, access, question_id)
+    find(service, access, question_id)
     service.jobs.delete(question_id)
 
 
-def _find(service: Service, access: Access, question_id: str) -> Job:
-    """The question of this id. A key for some corpora alone sees no questions but its own."""
+def owner_seen(access: Access) -> str | None:
+    """Whose questions may be seen: a key for some corpora alone sees none but its own (None: everybody's)."""
+    return None if access.corpora is None else access.name
+
+
+def find(service: Service, access: Access, question_id: str) -> Job:
+    """The question of this id.
+
+    Raises:
+        UnknownRun: there is none, or it is not for these eyes.
+    """
     job = service.jobs.get(question_id)
     if access.corpora is not None and (job.owner != access.name or not access.may_use(job.request["corpus"])):
         raise UnknownRun(f"there is no job {question_id!r}")
