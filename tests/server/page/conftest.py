@@ -36,8 +36,9 @@ def running_site(home: Path, *arguments: str) -> Iterator[str]:
             process.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Open for one module alone: while it is, Playwright's own event loop runs here, and no other can."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (on Debian and Ubuntu: apt install chromium)")
     with sync_playwright() as playwright:
@@ -46,9 +47,9 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service without keys that the tests of this folder share; each uses corpora of its own."""
+    """A service without keys that the tests of a module share; each uses corpora of its own."""
     with running_site(tmp_path_factory.mktemp("site")) as address:
         yield address
 
