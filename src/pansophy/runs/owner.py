@@ -10,6 +10,8 @@ import weakref
 
 import psutil
 
+SAME_START = 2.0
+"""Seconds by which the start of one process may seem to vary: the kernel tells it by a clock that is set and rounds."""
 SILENCE = 300.0
 """Seconds without a sign after which a run on another machine counts as dead."""
 
@@ -43,7 +45,7 @@ def is_running(owner: str) -> bool:
     if int(pid) == os.getpid():
         return owner in _claims
     try:
-        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) < 1.0)
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) < SAME_START)
     except psutil.NoSuchProcess:
         return False
 
