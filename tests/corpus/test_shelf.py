@@ -29,8 +29,13 @@ def test_a_corpus_is_kept_open_until_somebody_changes_it(shelf, tmp_path):
     assert shelf.info("letters").documents == 1
     corpus.delete()
     assert shelf.infos() == []
-    with pytest.raises(UnknownCorpus):
-        shelf.open("letters")
+
+
+def test_a_corpus_that_there_is_not_is_refused_without_naming_those_there_are(shelf, tmp_path):
+    Corpus.create("secret", home=tmp_path)
+    for open_it in (shelf.open, shelf.take, shelf.info):
+        with pytest.raises(UnknownCorpus, match=r"^There is no corpus named 'letters'\.$"):
+            open_it("letters")
 
 
 def test_no_more_corpora_are_kept_open_than_allowed(shelf, tmp_path):

@@ -117,6 +117,15 @@ async def test_a_key_is_for_its_corpora_alone(key_file):
             assert (await anna.get(f"/api/v1/questions/{theirs['id']}{path}")).status_code == 404
         assert (await anna.post(f"/api/v1/questions/{theirs['id']}/cancel")).status_code == 404
         assert (await admin.get(f"/api/v1/questions/{mine['id']}")).status_code == 200
+        assert (await anna.delete("/api/v1/corpora/letters")).status_code == 204
+        for reply in (
+            await anna.get("/api/v1/corpora/letters"),
+            await anna.delete("/api/v1/corpora/letters"),
+            await anna.get("/api/v1/corpora/letters/search?query=x"),
+            await anna.post("/api/v1/questions", json={"corpus": "letters", "question": "Who?"}),
+        ):
+            assert reply.status_code == 404
+            assert "secrets" not in reply.text
 
 
 def test_a_key_makes_as_many_requests_a_minute_as_it_may():

@@ -435,6 +435,14 @@ class Corpus:
         """The indices of a document's chunks: first and one past the last."""
         return self._contents.range(document)
 
+    def characters(self, document: str) -> int:
+        """How long a document is.
+
+        Raises:
+            UnknownDocument: there is none of this id.
+        """
+        return self._contents.row(document).characters
+
     def chunk_sizes(self, start: int, stop: int) -> list[int]:
         """The sizes in UTF-8 bytes of the chunks with index `start` to `stop` (exclusive); their texts aren't read."""
         return self._contents.sizes(start, stop)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pansophy import settings
 from pansophy.corpus.corpus import Corpus, CorpusInfo, corpus_names
-from pansophy.errors import CorpusError, StoreError
+from pansophy.errors import CorpusError, StoreError, UnknownCorpus
 
 Stamp = tuple[int, int]
 MOST_OPEN = 64
@@ -36,7 +36,7 @@ class Shelf:
         """The corpus of this name as it is now, to be read.
 
         Raises:
-            UnknownCorpus: there is none.
+            UnknownCorpus: there is none. The message names no other: whoever asks may not be meant to know them.
         """
         stamp = self._stamp(name)
         with self._lock:
@@ -44,13 +44,20 @@ class Shelf:
             if kept is not None and stamp is not None and kept[0] == stamp:
                 self._open.move_to_end(name)
                 return kept[1]
-        corpus = Corpus.open(name, home=self._home)
+        corpus = self.take(name)
         with self._lock:
             self._open[name] = (stamp, corpus)
             self._open.move_to_end(name)
             while len(self._open) > self._most_open:
                 self._open.popitem(last=False)
         return corpus
+
+    def take(self, name: str) -> Corpus:
+        """The corpus of this name for oneself, to be changed. Raises UnknownCorpus, as `open`."""
+        try:
+            return Corpus.open(name, home=self._home)
+        except UnknownCorpus:
+            raise UnknownCorpus(f"There is no corpus named {name!r}.") from None
 
     def info(self, name: str) -> CorpusInfo:
         """What is known of the corpus of this name. Raises UnknownCorpus."""

@@ -51,8 +51,8 @@ def show(service: TheService, access: TheAccess, corpus: Name) -> CorpusOut:
 
 
 @router.delete("/{corpus}", status_code=204, summary="Delete a corpus with all that is in it")
-def delete(access: TheAccess, corpus: Name) -> None:
-    Corpus.open(require(access, corpus)).delete()
+def delete(service: TheService, access: TheAccess, corpus: Name) -> None:
+    service.shelf.take(require(access, corpus)).delete()
 
 
 @router.post("/{corpus}/documents", status_code=201, summary="Upload files, whole folders among them")
@@ -65,7 +65,7 @@ def upload(
         File(description="The files. A filename may be a path inside a folder (letters/march.txt) and becomes the id."),
     ],
 ) -> AddedOut:
-    opened = Corpus.open(require(access, corpus))
+    opened = service.shelf.take(require(access, corpus))
     return AddedOut.of(*add_uploads(opened, [(item.filename, item.file) for item in files], service.reader))
 
 
@@ -84,11 +84,12 @@ def list_documents(
 
 @router.delete("/{corpus}/documents", summary="Remove documents, and every trace of their text")
 def remove(
+    service: TheService,
     access: TheAccess,
     corpus: Name,
     document: Annotated[list[DocumentId], Query(min_length=1, max_length=1000, description="Ids, one or several.")],
 ) -> RemovedOut:
-    return RemovedOut(removed=Corpus.open(require(access, corpus)).remove(document))
+    return RemovedOut(removed=service.shelf.take(require(access, corpus)).remove(document))
 
 
 @router.get("/{corpus}/text", summary="A document's text, or a span of it")
@@ -96,12 +97,11 @@ def text(
     service: TheService, access: TheAccess, corpus: Name, document: DocumentId, start: Place = None, end: Place = None
 ) -> TextOut:
     opened = service.shelf.open(require(access, corpus))
-    low, high = opened.chunk_range(document)
-    size = sum(info.characters for info in opened.documents() if info.id == document)
+    size = opened.characters(document)
     first, last = start or 0, size if end is None else end
     if not first <= last <= size:
         raise Refusal(400, f"{document} has {size} characters: {first} to {last} does not lie in it")
-    read = opened.text(Span(document, first, last)) if high > low else ""
+    read = opened.text(Span(document, first, last))
     return TextOut(document=document, start=first, end=last, characters=size, text=read)
 
 

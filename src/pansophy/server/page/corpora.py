@@ -111,5 +111,5 @@ def install(service: Service) -> None:
                 ui.button("Keep it", on_click=lambda: dialog.submit(False)).props("outline autofocus")
         if await dialog:
             with failures_told():
-                await asyncio.to_thread(lambda: Corpus.open(name).delete())
+                await asyncio.to_thread(lambda: service.shelf.take(name).delete())
                 ui.navigate.to("/corpora")
