@@ -24,12 +24,12 @@ def reader(before: Callable[[Prompt], Awaitable[None]] | None = None, **options:
     async def reply(prompt: Prompt, schema: Any) -> Reply:
         if before is not None:
             await before(prompt)
-        return _reply(prompt)
+        return replying(prompt)
 
     return ScriptedModel(reply, **options)
 
 
-def _reply(prompt: Prompt) -> str:
+def replying(prompt: Prompt) -> str:
     if is_seek(prompt):
         text = prompt[1].content.partition("</text>")[0]
         found = re.search(r"lamp (2) hangs in the hall", text) or re.search(r"lamp (\d+) hangs in the hall", text)

@@ -13,12 +13,15 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from tests.server.conftest import HOUSE, service
 from tests.server.mcp_client import served
-from tests.server.reader import QUESTION, SENTENCE
+from tests.server.reader import QUESTION, SENTENCE, replying
+from tests.servers import misbehaving as m
 
 from pansophy import Corpus
+from pansophy.reading.ask import resume
 from pansophy.server import service_of
 from pansophy.server.keys import new_key
 from pansophy.server.mcp.resources import uri_of
+from pansophy.types import ChatMessage
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 HEADERS = {"Accept": "application/json, text/event-stream"}
@@ -64,6 +67,43 @@ async def test_a_question_is_answered_by_the_services_model_and_kept_with_its_ru
 
 
 @pytest.mark.usefixtures("corpora")
+async def test_a_question_is_read_as_the_service_reads_where_it_does_not_say_how() -> None:
+    app = service(strategy="top_k")
+    async with served(app) as address, Client(f"{address}/mcp") as client:
+        for strategy in (None, "map_reduce"):
+            await client.call_tool("ask", {"corpus": "houses", "question": QUESTION, "strategy": strategy})
+        assert {run.strategy for run in service_of(app).runs.list()} == {"top_k", "map_reduce"}
+
+
+@pytest.mark.usefixtures("corpora")
+@pytest.mark.parametrize("way", ["mcp", "rest"])
+async def test_a_run_is_gone_on_with_from_the_command_line(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+
+    def lamp(request: m.Request) -> m.Reply:
+        return m.ok(replying([ChatMessage(said["role"], said["content"]) for said in request.body["messages"]]))
+
+    with m.MisbehavingServer(lamp) as endpoint:
+        app = service(model="fake", base_url=endpoint.base_url, window=4096)
+        asked = {"corpus": "houses", "question": QUESTION, "limits": {"max_calls": 1}}
+        async with served(app) as address, httpx.AsyncClient(base_url=address) as http:
+            if way == "mcp":
+                async with Client(f"{address}/mcp") as client:
+                    told = (await client.call_tool("ask", asked)).structured_content
+                    assert told is not None
+                    assert told["verdict"] == "out_of_budget"
+            else:
+                question = (await http.post("/api/v1/questions", json=asked)).json()["id"]
+                await http.get(f"/api/v1/questions/{question}/events")
+            (run,) = service_of(app).runs.list()
+        before = len(endpoint.requests)
+        answer = await resume(run.id)
+        assert (answer.text, str(answer.verdict)) == ("lamp 2", "answered")
+        prompts = [request.prompt for request in endpoint.requests]
+        assert not set(prompts[:before]) & set(prompts[before:])
+
+
+@pytest.mark.usefixtures("corpora")
 async def test_a_key_for_some_corpora_sees_no_others_whatever_it_asks_for(tmp_path: Path) -> None:
     key_file = tmp_path / "keys.txt"
     some, every = new_key(key_file, "anna", corpora=["houses", "nowhere"]), new_key(key_file, "ben")
@@ -80,7 +120,9 @@ async def test_a_key_for_some_corpora_sees_no_others_whatever_it_asks_for(tmp_pa
             }.items():
                 refused = await client.call_tool(tool, {"corpus": "secret", **arguments})
                 missing = await client.call_tool(tool, {"corpus": "nowhere-else", **arguments})
+                gone = await client.call_tool(tool, {"corpus": "nowhere", **arguments})
                 assert refused.is_error
+                assert str(gone.content) == str(missing.content).replace("nowhere-else", "nowhere")
                 assert "no corpus named 'secret'" in str(refused.content)
                 assert str(refused.content).replace("secret", "nowhere-else") == str(missing.content)
             with pytest.raises(MCPError, match="no corpus named 'secret'"):

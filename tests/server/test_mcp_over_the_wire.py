@@ -200,7 +200,11 @@ def test_the_corpora_on_offer_are_listed_and_no_others(link: Link) -> None:
 # --- what is wrong ----------------------------------------------------------------------------------------------------
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("ask", {"corpus": "nowhere", "question": "Who?"}, "There is no corpus named 'nowhere' here. There are: letters"),
+    (
+        "ask",
+        {"corpus": "nowhere", "question": "Who?"},
+        "There is no corpus named 'nowhere' here. There are: hostile, letters",
+    ),
     ("ask", {"corpus": "secret", "question": "Who?"}, "There is no corpus named 'secret' here."),
     ("ask", {"corpus": "letters", "question": " \n"}, "the question is empty"),
     ("ask", {"corpus": "letters", "question": "Why? " * 9000}, "it may fill at most half of it"),

@@ -14,9 +14,9 @@ from pansophy import Answer, Evidence, ScriptedModel, Usage, Verdict
 from pansophy.corpus import CorpusInfo
 from pansophy.errors import UsageError
 from pansophy.events import ChunkFailed, ChunkRead, Event, RoundStarted, RunStarted, Warned
-from pansophy.reading.ask import STRATEGIES
+from pansophy.reading.ask import STRATEGIES, check_settings
 from pansophy.server.mcp import Offer, build_server
-from pansophy.server.mcp.arguments import AskArguments, check_settings, checked
+from pansophy.server.mcp.arguments import AskArguments, checked
 from pansophy.server.mcp.progress import Steps, told
 from pansophy.server.mcp.resources import Address, address_of, uri_of
 from pansophy.server.mcp.results import AskResult

@@ -26,6 +26,7 @@ def mcp(
         str | None,
         typer.Option(help="The endpoint (else OPENAI_BASE_URL; the key is OPENAI_API_KEY).", show_default=False),
     ] = None,
+    strategy: Annotated[str, typer.Option(help="How a question is read that doesn't say how.")] = "extagents",
     window: Annotated[
         int | None, typer.Option(min=256, help="Use this context window, in tokens.", show_default="the model's")
     ] = None,
@@ -39,10 +40,16 @@ def mcp(
     import asyncio
     import signal
 
+    from pansophy.reading.ask import strategy_class
     from pansophy.server.mcp import Offer, serve_stdio
 
     offer = Offer(
-        model, seeker_model=seeker_model, base_url=base_url, window=window, corpora=tuple(corpus) if corpus else None
+        model,
+        seeker_model=seeker_model,
+        base_url=base_url,
+        window=window,
+        corpora=tuple(corpus) if corpus else None,
+        strategy=strategy_class(strategy).name,
     )
     # Standard input is read in a thread that nothing can interrupt, so Ctrl-C has to end the process itself.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -57,12 +58,14 @@ def check_settings(strategy: str, settings: Mapping[str, Any]) -> str:
 
     kind = strategy_class(strategy)
     try:
-        TypeAdapter(kind.settings_class).validate_python(dict(settings))
+        kind._check_names(settings)
+        TypeAdapter(kind.settings_class).validate_json(json.dumps(dict(settings)), strict=True)
         kind._settings_from(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"the setting {place} of the strategy {kind.name}: {first['msg']}") from error
+        faults = [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
+        raise UsageError(
+            f"settings of the strategy {kind.name}: " + "; ".join(f"{place}: {what}" for place, what in faults)
+        ) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"the settings of the strategy {kind.name} can't be used: {error}") from error
     return kind.name
@@ -102,6 +105,7 @@ async def aask(
     opened: Callable[[Corpus], None] | None = None,
     going_on: str | None = None,
     begun: Callable[[str], None] | None = None,
+    names: Mapping[str, str | None] | None = None,
 ) -> Answer:
     """Answer `question` from `sources` or a stored corpus.
 
@@ -125,6 +129,8 @@ async def aask(
         opened: is handed the corpus when it is open, before the first call.
         going_on: the id of a run to go on with, if it is one of the same question, texts and settings.
         begun: is told the id of the run that is begun or gone on with, before the first call.
+        names: where `corpus`, `model` or `seeker_model` is an object: the name by which `resume` opens it again in
+            another process, and the models' `base_url`.
 
     Returns:
         The answer. One from the store has `usage` zero and `run_id` of the run that found it.
@@ -155,6 +161,7 @@ async def aask(
             "window": window,
             "settings": dict(settings or {}),
             "allow_urls": allow_urls,
+            **(names or {}),
         }
         run = None if going_on is None else _same(runs, going_on, _fingerprint(reader, question, texts, window))
         tell = _with_warnings(emit, warnings)

@@ -6,7 +6,6 @@ the same guards as the API: keys, hosts, origins, sizes.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +15,6 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import pansophy
-from pansophy.corpus import Corpus
 from pansophy.errors import UsageError
 from pansophy.server import chat, corpora, failures, health, models, questions
 from pansophy.server.guard import Guard
@@ -79,19 +77,21 @@ def create_app(settings: ServerSettings = ServerSettings()) -> FastAPI:  # noqa:
     for router in (corpora.router, questions.router, models.router, chat.router, health.router):
         app.include_router(router)
 
+    offer = Offer(strategy=settings.strategy, shelf=service.shelf)
+
     async def answer_by_mcp(asked: AskArguments, emit: Emit) -> Answer:
         return await service.read(
             asked.question,
-            await asyncio.to_thread(Corpus.open, asked.corpus),
+            asked.corpus,
             way="mcp",
-            strategy=asked.strategy,
+            strategy=offer.strategy_of(asked),
             settings=asked.settings,
             limits=asked.limits.as_limits(),
             fresh=asked.fresh,
             emit=emit,
         )
 
-    mcp = add_to(app, Desk(Offer(), answer_by_mcp))
+    mcp = add_to(app, Desk(offer, answer_by_mcp))
     app.add_middleware(Guard, settings=settings, keys=keys)
     if settings.allowed_origins:
         app.add_middleware(

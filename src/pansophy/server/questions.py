@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from pansophy.engine import Limits
 from pansophy.errors import UnknownRun
 from pansophy.reading.ask import check_settings
 from pansophy.runs import Job
@@ -49,7 +48,7 @@ def submit(service: Service, access: Access, body: NewQuestion) -> Job:
     """
     service.shelf.open(require(access, body.corpus))  # so that a wrong name is an error now, not later
     strategy = check_settings(body.strategy or service.settings.strategy, body.settings)
-    Limits(**body.limits.given())
+    body.limits.as_limits()
     request = {
         "corpus": body.corpus,
         "question": body.question.strip(),
@@ -112,7 +111,7 @@ def resume(
     job = find(service, access, question_id)
     request: dict[str, Any] | None = None
     if body is not None and body.limits is not None:
-        Limits(**body.limits.given())
+        body.limits.as_limits()
         request = {**job.request, "limits": body.limits.given()}
     return QuestionOut.of(service.jobs.resume(question_id, request))
 

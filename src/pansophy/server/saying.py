@@ -87,8 +87,9 @@ async def by_reading(
     """The answer from the corpus, or from what the request holds."""
     question, spent = await standing_alone(service.model, reading)
     warnings: list[str] = []
+    texts: Corpus | str
     if corpus is not None:
-        texts, url = await asyncio.to_thread(Corpus.open, corpus), span_url(base_url, corpus)
+        texts, url = corpus, span_url(base_url, corpus)
     else:
         texts, warnings = await asyncio.to_thread(_open, reading, files, service.reader)
         url = passing_url

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pansophy.corpus import AddReport, CorpusInfo, DocumentInfo, ScoredChunk
+from pansophy.engine import Limits
 from pansophy.runs import Job
 from pansophy.runs.jobs import ENDED
 from pansophy.types import Answer
@@ -196,18 +197,23 @@ class TextOut(BaseModel):
 
 
 class LimitsIn(BaseModel):
-    """What one question may take."""
+    """What one question may take. Where a limit is reached, the best partial answer is given."""
 
-    model_config = ConfigDict(extra="forbid", **example(deadline=300, max_calls=200))
-    concurrency: Positive | None = Field(default=None, description="The most calls to one model at once.")
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, **example(deadline=300, max_calls=200))
+    concurrency: int | None = Field(default=None, ge=1, le=256, description="The most calls to one model at once.")
     call_timeout: Duration | None = Field(default=None, description="Seconds for one call.")
     deadline: Duration | None = Field(default=None, description="Seconds for the whole question.")
-    max_calls: Positive | None = None
-    max_tokens: Positive | None = Field(default=None, description="Prompts and replies together.")
-    max_cost: Duration | None = Field(default=None, description="US dollars, where prices are known.")
+    max_calls: Positive | None = Field(default=None, description="The most model calls.")
+    max_tokens: int | None = Field(
+        default=None, ge=1, le=2**53 - 1, description="The most tokens, prompts and replies together."
+    )
+    max_cost: Duration | None = Field(default=None, description="The most US dollars, where prices are known.")
 
     def given(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True)
+
+    def as_limits(self) -> Limits:
+        return Limits(**self.given())
 
 
 class NewQuestion(BaseModel):

@@ -19,6 +19,7 @@ from pansophy.server import logs, tracing
 from pansophy.server.failures import Refusal
 from pansophy.server.keys import EVERYBODY, Access
 from pansophy.server.metrics import Metrics
+from pansophy.server.names import names_of
 from pansophy.server.settings import ServerSettings
 from pansophy.types import Answer
 
@@ -81,9 +82,10 @@ class Service:
         with tracing.span("question", {"job.id": hold.job.id, "corpus": request["corpus"]}):
             answer = await aask(
                 request["question"],
-                corpus=await asyncio.to_thread(Corpus.open, request["corpus"]),
+                corpus=await asyncio.to_thread(self.shelf.open, request["corpus"]),
                 model=self.model,
                 seeker_model=self._seeker,
+                window=self.settings.window,
                 strategy=request["strategy"],
                 settings=request["settings"],
                 limits=Limits(**request["limits"]),
@@ -92,6 +94,7 @@ class Service:
                 emit=hold.emit,
                 going_on=hold.job.run,
                 begun=begun,
+                names={**names_of(self.settings), "corpus": request["corpus"]},
             )
             if answer.run_id is not None and answer.run_id != hold.job.run:
                 hold.begun(answer.run_id)
@@ -106,7 +109,7 @@ class Service:
     async def read(
         self,
         question: str,
-        corpus: Corpus,
+        corpus: Corpus | str,
         *,
         way: str,
         strategy: str,
@@ -116,13 +119,21 @@ class Service:
         keep: bool = True,
         emit: Callable[[Event], None] | None = None,
     ) -> Answer:
-        """Read a question while its asker waits, who came in by this `way`; `keep` says whether the run is stored."""
+        """Read a question while its asker waits, who came in by this `way`.
+
+        Args:
+            corpus: the name of a stored one, or texts that only this question is asked over.
+            keep: whether the run is stored; one over a stored corpus can be gone on with.
+        """
+        named = {} if isinstance(corpus, Corpus) else {**names_of(self.settings), "corpus": corpus}
+        texts = corpus if isinstance(corpus, Corpus) else await asyncio.to_thread(self.shelf.open, corpus)
         async with self.at_once:
             answer = await aask(
                 question,
-                corpus=corpus,
+                corpus=texts,
                 model=self.model,
                 seeker_model=self._seeker,
+                window=self.settings.window,
                 strategy=strategy,
                 settings=settings,
                 limits=limits,
@@ -130,6 +141,7 @@ class Service:
                 store=self.runs if keep else False,
                 emit=emit,
                 begun=logs.begun,
+                names=named,
             )
         self.metrics.answered(way, str(answer.verdict), answer.usage)
         return answer

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pansophy.engine import Limits
 from pansophy.errors import UsageError
-from pansophy.reading.ask import STRATEGIES, strategy_class
+from pansophy.reading.ask import STRATEGIES
+from pansophy.server.schemas import LimitsIn
 
 MOST_HITS = 50
 """The most chunks that one search returns."""
@@ -28,33 +26,17 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class AskLimits(Arguments):
-    """What one question may take. Where a limit is reached, the best partial answer is given."""
-
-    deadline: float | None = Field(default=None, gt=0, le=86_400, description="Seconds for the whole question.")
-    max_calls: int | None = Field(default=None, ge=1, le=1_000_000, description="The most model calls.")
-    max_tokens: int | None = Field(
-        default=None, ge=1, le=10_000_000_000, description="The most tokens, both ways together."
-    )
-    max_cost: float | None = Field(
-        default=None, gt=0, le=100_000, description="The most US dollars, where prices are known."
-    )
-    concurrency: int | None = Field(default=None, ge=1, le=256, description="The most calls at once.")
-
-    def as_limits(self) -> Limits:
-        return Limits(**self.model_dump())
-
-
 class AskArguments(Arguments):
     corpus: CorpusName
     question: str = Field(description="What you want to know, in any language. Ask for one thing at a time.")
-    strategy: str = Field(
-        "extagents",
-        description="How to read. 'auto' chooses by the question, the length of the text and the limits.",
-        json_schema_extra={"enum": list(STRATEGIES)},
+    strategy: str | None = Field(
+        None,
+        description="How to read; the server's own choice where none is given. 'auto' chooses by the question, the "
+        "length of the text and the limits.",
+        json_schema_extra={"enum": [*STRATEGIES, None]},
     )
     settings: dict[str, Any] = Field({}, description="Settings of the strategy, where they differ from its defaults.")
-    limits: AskLimits = Field(AskLimits(), description="What the question may take.")
+    limits: LimitsIn = Field(LimitsIn(), description="What the question may take.")
     fresh: bool = Field(False, description="Ask anew although the answer to the same question is stored.")
 
 
@@ -85,22 +67,6 @@ def checked(kind: type[Bounded], given: Mapping[str, Any]) -> Bounded:
         return kind.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         raise UsageError(_faults(error)) from error
-
-
-def check_settings(strategy: str, settings: Mapping[str, Any]) -> None:
-    """Look whether `settings` are those of this strategy, in type as in name.
-
-    Raises:
-        UsageError: they aren't; says what is wrong with each.
-    """
-    kind = strategy_class(strategy)
-    known = [field.name for field in dataclasses.fields(kind.settings_class)]
-    if unknown := sorted(set(settings) - set(known)):
-        raise UsageError(f"the strategy {kind.name} has no setting {', '.join(unknown)}: it has {', '.join(known)}")
-    try:
-        TypeAdapter(kind.settings_class).validate_json(json.dumps(dict(settings)), strict=True)
-    except ValidationError as error:
-        raise UsageError(f"settings of {kind.name}: {_faults(error)}") from error
 
 
 def _faults(error: ValidationError) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from pansophy.corpus import Corpus, CorpusInfo, list_corpora
+from pansophy.corpus import Corpus, CorpusInfo, Shelf
 from pansophy.errors import UnknownCorpus
 from pansophy.events import Event
 from pansophy.models import ChatModel, open_pair
 from pansophy.reading.ask import aask
 from pansophy.server.mcp.arguments import AskArguments
+from pansophy.server.names import names_of
 from pansophy.types import Answer
 
 Emit = Callable[[Event], None]
@@ -29,6 +30,8 @@ class Offer:
         base_url: the endpoint of models given by name.
         window: the context window of models given by name, in tokens.
         corpora: the names of the corpora that clients may see; None for all that there are.
+        strategy: how a question is read that doesn't say how.
+        shelf: keeps the corpora open.
     """
 
     model: str | ChatModel = "default"
@@ -36,6 +39,8 @@ class Offer:
     base_url: str | None = None
     window: int | None = None
     corpora: tuple[str, ...] | None = None
+    strategy: str = "extagents"
+    shelf: Shelf = field(default_factory=Shelf, repr=False, compare=False)
 
     def only(self, names: Collection[str] | None) -> Offer:
         """The same, with no other corpora than these (None: all)."""
@@ -49,14 +54,26 @@ class Offer:
         Raises:
             UnknownCorpus: there is none, or it isn't offered, which sounds the same.
         """
-        if not self._has(name):
-            there = f"There are: {', '.join(self.corpora)}." if self.corpora else "There are none."
-            raise UnknownCorpus(f"There is no corpus named {name!r} here. {there}")
-        return Corpus.open(name)
+        if self._has(name):
+            try:
+                return self.shelf.open(name)
+            except UnknownCorpus:
+                raise self._unknown(name) from None
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UnknownCorpus:
+        names = ", ".join(info.name for info in self.infos())
+        return UnknownCorpus(
+            f"There is no corpus named {name!r} here. " + (f"There are: {names}." if names else "There are none.")
+        )
 
     def infos(self) -> list[CorpusInfo]:
         """The corpora on offer, by name."""
-        return [info for info in list_corpora() if self._has(info.name)]
+        return [info for info in self.shelf.infos() if self._has(info.name)]
+
+    def strategy_of(self, asked: AskArguments) -> str:
+        """How this question is read."""
+        return asked.strategy or self.strategy
 
     def _has(self, name: str) -> bool:
         return self.corpora is None or name in self.corpora
@@ -77,11 +94,12 @@ class Offer:
                 model=reasoner,
                 seeker_model=seeker,
                 window=self.window,
-                strategy=arguments.strategy,
+                strategy=self.strategy_of(arguments),
                 settings=arguments.settings,
                 limits=arguments.limits.as_limits(),
                 fresh=arguments.fresh,
                 emit=emit,
+                names=names_of(self),
             )
 
         try:
@@ -98,13 +116,3 @@ class Desk:
 
     offer: Offer
     answer: Answering
-
-
-def characters_of(corpus: Corpus, document: str) -> int:
-    """How long a document is.
-
-    Raises:
-        CorpusError: there is none of this id.
-    """
-    first, stop = corpus.chunk_range(document)
-    return corpus.read([stop - 1])[0].end if stop > first else 0

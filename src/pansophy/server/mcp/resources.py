@@ -28,8 +28,9 @@ from mcp.types import (
 
 from pansophy.corpus import Corpus, DocumentInfo
 from pansophy.errors import PansophyError, UsageError
+from pansophy.runs.secrets import without_environment_key
 from pansophy.server.mcp.context import desk_of
-from pansophy.server.mcp.offer import Desk, Offer, characters_of
+from pansophy.server.mcp.offer import Desk, Offer
 from pansophy.types import Span
 
 PAGE = 100
@@ -147,7 +148,7 @@ async def read_resource(context: ServerRequestContext[Desk], params: ReadResourc
 
 def _text(offer: Offer, address: Address) -> str:
     corpus = offer.corpus(address.corpus)
-    end = characters_of(corpus, address.document) if address.end is None else address.end
+    end = corpus.characters(address.document) if address.end is None else address.end
     if end - address.start > MOST_CHARACTERS:
         raise UsageError(
             f"{end - address.start:,} characters are more than the {MOST_CHARACTERS:,} that are sent at once: "
@@ -157,4 +158,4 @@ def _text(offer: Offer, address: Address) -> str:
 
 
 def _refused(error: PansophyError) -> MCPError:
-    return MCPError(INVALID_PARAMS, " ".join(str(error).split()))
+    return MCPError(INVALID_PARAMS, " ".join(without_environment_key(str(error)).split()))

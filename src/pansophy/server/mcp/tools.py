@@ -27,6 +27,8 @@ from mcp.types import (
 from pydantic import BaseModel
 
 from pansophy.errors import PansophyError, UsageError
+from pansophy.reading.ask import check_settings
+from pansophy.runs.secrets import without_environment_key
 from pansophy.server.mcp import wording
 from pansophy.server.mcp.arguments import (
     MOST_CHARACTERS,
@@ -35,18 +37,17 @@ from pansophy.server.mcp.arguments import (
     ListCorporaArguments,
     ReadSpanArguments,
     SearchArguments,
-    check_settings,
     checked,
 )
 from pansophy.server.mcp.context import desk_of
-from pansophy.server.mcp.offer import Desk, Emit, Offer, characters_of
+from pansophy.server.mcp.offer import Desk, Emit, Offer
 from pansophy.server.mcp.progress import told
 from pansophy.server.mcp.results import AskResult, CorporaListed, CorpusTold, Hit, SearchResult, SpanRead
 from pansophy.types import Span
 
 
 async def ask(desk: Desk, arguments: AskArguments, emit: Emit) -> AskResult:
-    check_settings(arguments.strategy, arguments.settings)
+    check_settings(desk.offer.strategy_of(arguments), arguments.settings)
     await asyncio.to_thread(desk.offer.corpus, arguments.corpus)  # is it on offer?
     return AskResult.of(await desk.answer(arguments, emit))
 
@@ -77,7 +78,7 @@ def _read_span(offer: Offer, arguments: ReadSpanArguments) -> SpanRead:
         )
     corpus = offer.corpus(arguments.corpus)
     text = corpus.text(Span(arguments.document, start, end))
-    characters = characters_of(corpus, arguments.document)
+    characters = corpus.characters(arguments.document)
     return SpanRead(document=arguments.document, start=start, end=end, characters=characters, text=text)
 
 
@@ -160,7 +161,7 @@ async def call_tool(context: ServerRequestContext[Desk], params: CallToolRequest
         async with told(context.session) as emit:
             result = await kind.run(desk_of(context), arguments, emit)
     except PansophyError as error:
-        return _failed(str(error))
+        return _failed(without_environment_key(str(error)))
     except Exception as error:
         logging.getLogger(__name__).exception("the tool %s failed", params.name)
         return _failed(f"{params.name} failed for a reason that was not foreseen ({type(error).__name__})")
