@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+import yaml
 
-from pansophy.cli.main import main
+from pansophy.cli.main import Commands, main
 from pansophy.server.keys import Keys
 
 
@@ -64,3 +69,31 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "can't be listened at" in done.stderr
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def words_of(file: str) -> list[str]:
+    """How the image, or the compose file, starts the service."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if file == "Dockerfile":
+        return json.loads(re.findall(r"^CMD (.+)", text, re.MULTILINE)[-1])
+    return yaml.safe_load(text)["services"]["pansophy"]["command"]
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "compose.yaml"])
+def test_the_container_is_started_with_options_that_there_are(file):
+    name, *words = words_of(file)
+    parsed = Commands.lazy_commands[name].load(name).make_context(name, words).params
+    assert parsed["host"] == "0.0.0.0"
+    assert parsed["api_key_file"] == Path("/data/keys.txt")
+    if file == "compose.yaml":
+        assert parsed["base_url"] == "http://model:8000/v1"
+
+
+def test_the_image_has_the_extras_that_there_are():
+    named = re.search(r"/pansophy\[([a-z,]+)\]", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert named is not None
+    assert set(named[1].split(",")) <= set(project["optional-dependencies"])
