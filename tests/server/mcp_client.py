@@ -66,7 +66,8 @@ def finder(request: m.Request) -> m.Reply:
 
 def command(base_url: str, home: Path, *options: str) -> StdioServerParameters:
     """How a client starts the real command."""
-    words = ["-m", "pansophy", "mcp", "--model", "fake", "--base-url", base_url, "--window", "4096", *options]
+    words = ["-m", "pansophy", "mcp", "--model", "fake", "--base-url", base_url, "--window", "4096"]
+    words += ["--strategy", "extagents", *options]
     environment = {"PANSOPHY_HOME": str(home), "OPENAI_API_KEY": "test"}
     return StdioServerParameters(command=sys.executable, args=words, env=environment)
 

@@ -56,7 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def talk(home: Path) -> Iterator[Talk]:
     """A client that shakes hands, asks, cancels a question, asks another, and goes away before the answer."""
     with m.MisbehavingServer(finder) as endpoint:
-        options = ("--model", "fake", "--base-url", endpoint.base_url, "--window", "4096")
+        options = ("--model", "fake", "--base-url", endpoint.base_url, "--window", "4096", "--strategy", "extagents")
         with start(home, *options) as process:
             assert process.stdin is not None
             assert process.stdout is not None

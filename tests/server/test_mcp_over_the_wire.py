@@ -84,7 +84,7 @@ async def connected(transport: str, mode: str, home: Path, base_url: str):
         if transport == "stdio":
             server: Any = command(base_url, home, *options)
         else:
-            offer = Offer("fake", base_url=base_url, window=4096, corpora=OFFERED)
+            offer = Offer("fake", base_url=base_url, window=4096, corpora=OFFERED, strategy="extagents")
             server = await stack.enter_async_context(served(http_app(offer))) + "/mcp"
         yield await stack.enter_async_context(Client(server, mode=mode, read_timeout_seconds=30))
 

@@ -26,7 +26,7 @@ def mcp(
         str | None,
         typer.Option(help="The endpoint (else OPENAI_BASE_URL; the key is OPENAI_API_KEY).", show_default=False),
     ] = None,
-    strategy: Annotated[str, typer.Option(help="How a question is read that doesn't say how.")] = "extagents",
+    strategy: Annotated[str, typer.Option(help="How a question is read that doesn't say how.")] = "auto",
     window: Annotated[
         int | None, typer.Option(min=256, help="Use this context window, in tokens.", show_default="the model's")
     ] = None,

@@ -119,7 +119,9 @@ def _read(path: Path) -> list[tuple[str, Access]]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the key file {path} can't be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        make = f"make a key with pansophy serve --new-key NAME --api-key-file {path}"
+        raise UsageError(f"the key file {path} can't be read ({reason}): {make}") from error
     return [
         _entry(line.split(), f"{path}, line {number}")
         for number, line in enumerate(lines, start=1)

@@ -39,7 +39,7 @@ class Offer:
     base_url: str | None = None
     window: int | None = None
     corpora: tuple[str, ...] | None = None
-    strategy: str = "extagents"
+    strategy: str = "auto"
     shelf: Shelf = field(default_factory=Shelf, repr=False, compare=False)
 
     def only(self, names: Collection[str] | None) -> Offer:

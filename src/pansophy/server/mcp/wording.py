@@ -35,6 +35,11 @@ def named(text: str) -> str:
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
+def counted(number: int, thing: str) -> str:
+    """Such as "1 call" or "1,200 calls"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def ask_in_words(result: AskResult) -> str:
     """The answer, its numbered citations and what it cost."""
     return "\n".join(_ask_lines(result, Marks()))
@@ -81,7 +86,7 @@ def _cost(usage: UsageTold, rounds: int, seconds: float) -> str:
         return "No call was made: the answer was stored, or needs none."
     price = "" if usage.cost is None else f", ${usage.cost:.4f}"
     return (
-        f"Cost: {usage.calls:,} calls in {rounds} {'round' if rounds == 1 else 'rounds'}, "
+        f"Cost: {counted(usage.calls, 'call')} in {counted(rounds, 'round')}, "
         f"{usage.prompt_tokens:,} prompt tokens ({usage.cached_tokens:,} cached), "
         f"{usage.completion_tokens:,} written, {seconds:.1f} s{price}."
     )
@@ -92,7 +97,7 @@ def search_in_words(result: SearchResult) -> str:
     if not result.hits:
         return "Nothing was found. Try other words: those that the text itself would use."
     marks = Marks()
-    lines = [f"{len(result.hits)} passages, best first. {marks.explained}"]
+    lines = [f"{counted(len(result.hits), 'passage')}, best first. {marks.explained}"]
     for number, hit in enumerate(result.hits, start=1):
         titled = f" ({named(hit.title)})" if hit.title not in ("", hit.document) else ""
         lines += ["", f"{number}. {named(hit.document)}{titled}, characters {hit.start}-{hit.end}:"]
@@ -112,5 +117,5 @@ def corpora_in_words(result: CorporaListed) -> str:
     if not result.corpora:
         return "There is no corpus yet. `pansophy corpus add NAME PATH` makes one."
     return "\n".join(
-        f"{item.name}: {item.documents:,} documents, {item.characters:,} characters" for item in result.corpora
+        f"{item.name}: {counted(item.documents, 'document')}, {item.characters:,} characters" for item in result.corpora
     )
