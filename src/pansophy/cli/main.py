@@ -25,7 +25,9 @@ class Commands(LazyGroup):
         "runs": Lazy("pansophy.cli.runs", "app", "Look at past runs, continue them, export them."),
         "models": Lazy("pansophy.cli.models", "app", "See, fetch and try the models that can be used here."),
         "serve": Lazy(
-            "pansophy.cli.serve", "serve", "Serve corpora and questions over HTTP, to programs and to OpenAI's clients."
+            "pansophy.cli.serve",
+            "serve",
+            "Serve corpora and questions over HTTP: to people on a page, and to programs, OpenAI's clients and MCP's.",
         ),
         "papers": Lazy(
             "pansophy.cli.papers", "papers", "List the systems in the library and the papers they come from."

@@ -103,7 +103,7 @@ def serve(
         typer.Option(help="Origin of web pages of others that may use the API.", show_default=False),
     ] = None,
 ) -> None:
-    """Serve corpora and questions over HTTP: a page for people, an API for programs, OpenAI's clients and MCP's.
+    """Serve corpora and questions over HTTP: to people on a page, and to programs, OpenAI's clients and MCP's.
 
     For example: pansophy serve, then open http://127.0.0.1:8765
 
