@@ -16,7 +16,8 @@ from tests.server.mcp_client import served
 from tests.server.reader import QUESTION, SENTENCE, replying
 from tests.servers import misbehaving as m
 
-from pansophy import Corpus
+from pansophy import Corpus, Verdict
+from pansophy.engine import Limits
 from pansophy.reading.ask import resume
 from pansophy.server import service_of
 from pansophy.server.keys import new_key
@@ -73,6 +74,20 @@ async def test_a_question_is_read_as_the_service_reads_where_it_does_not_say_how
         for strategy in (None, "map_reduce"):
             await client.call_tool("ask", {"corpus": "houses", "question": QUESTION, "strategy": strategy})
         assert {run.strategy for run in service_of(app).runs.list()} == {"top_k", "map_reduce"}
+
+
+@pytest.mark.usefixtures("corpora")
+async def test_no_question_takes_more_than_the_service_allows_whichever_way_it_comes_in() -> None:
+    app = service(most=Limits(max_calls=1))
+    asked = {"corpus": "houses", "question": QUESTION, "limits": {"max_calls": 500}, "fresh": True}
+    chat = {"model": "pansophy/houses", "messages": [{"role": "user", "content": f"Tell me: {QUESTION}"}]}
+    async with served(app) as address, httpx.AsyncClient(base_url=address) as http, Client(f"{address}/mcp") as client:
+        assert not (await client.call_tool("ask", asked)).is_error
+        question = (await http.post("/api/v1/questions", json=asked)).json()["id"]
+        await http.get(f"/api/v1/questions/{question}/events")
+        await http.post("/v1/chat/completions", json=chat)
+        verdicts = [(run.verdict, run.completions) for run in service_of(app).runs.list()]
+    assert verdicts == [(Verdict.OUT_OF_BUDGET, 1)] * 3
 
 
 @pytest.mark.usefixtures("corpora")

@@ -88,6 +88,34 @@ def serve(
             min=1, help="With --new-key: its most requests a minute.", rich_help_panel=KEYS, show_default="any number"
         ),
     ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="The most seconds of one question, whatever it asks for.",
+            rich_help_panel=LIMITS,
+            show_default=False,
+        ),
+    ] = None,
+    max_calls: Annotated[
+        int | None,
+        typer.Option(min=1, help="The most model calls of one question.", rich_help_panel=LIMITS, show_default=False),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="The most tokens of one question, both ways.", rich_help_panel=LIMITS, show_default=False
+        ),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            min=0.000001,
+            help="The most US dollars of one question, where prices are known.",
+            rich_help_panel=LIMITS,
+            show_default=False,
+        ),
+    ] = None,
     questions_at_once: Annotated[
         int, typer.Option(min=1, help="The most questions read at the same time.", rich_help_panel=LIMITS)
     ] = 8,
@@ -119,6 +147,7 @@ def serve(
         return
     if key_corpora is not None or key_rate is not None:
         raise UsageError("--key-corpora and --key-rate belong to --new-key")
+    from pansophy.engine import Limits
     from pansophy.server import ServerSettings, create_app, service_of
     from pansophy.server.page import add_page
     from pansophy.server.settings import MEGABYTE
@@ -135,6 +164,7 @@ def serve(
         key_file=api_key_file,
         allowed_hosts=tuple(allow_host or ()),
         allowed_origins=tuple(allow_origin or ()),
+        most=Limits(deadline=deadline, max_calls=max_calls, max_tokens=max_tokens, max_cost=max_cost),
         questions_at_once=questions_at_once,
         largest_upload=upload_megabytes * MEGABYTE,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pansophy.engine import Limits
 
 if TYPE_CHECKING:
     from pansophy.models import ChatModel
@@ -29,6 +31,7 @@ class ServerSettings:
         key_file: the file with the keys that clients need; None for a service that everybody may use.
         allowed_hosts: names, beside those of loopback, that requests may be addressed to where there are no keys.
         allowed_origins: origins of web pages of others that may use the API (CORS); none by default.
+        most: what no question may take more of, whichever way it comes in and whatever limits it asks for.
         questions_at_once: the most questions that this process reads at the same time.
         largest_request: the most bytes of a request that is no upload.
         largest_upload: the most bytes of an upload, all its files together.
@@ -47,6 +50,7 @@ class ServerSettings:
     key_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    most: Limits = field(default_factory=Limits)
     questions_at_once: int = 8
     largest_request: int = 64 * MEGABYTE
     largest_upload: int = 256 * MEGABYTE
