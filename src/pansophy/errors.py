@@ -31,12 +31,28 @@ class CorpusError(PansophyError):
     """A corpus can't be used: unknown, empty, locked, damaged."""
 
 
+class UnknownCorpus(CorpusError):
+    """There is no corpus of this name."""
+
+
+class UnknownDocument(CorpusError):
+    """The corpus has no document of this id."""
+
+
 class StoreError(PansophyError):
     """Something can't be written or read back: disk full, read-only home, database unreachable."""
 
 
 class RunError(PansophyError):
     """A run can't be continued: unknown id, other settings than it was started with."""
+
+
+class UnknownRun(RunError):
+    """There is no run, or no job, of this id."""
+
+
+class LeaseLost(RunError):
+    """Another worker has taken the job over: whoever had it before must let go of it."""
 
 
 class ModelError(PansophyError):

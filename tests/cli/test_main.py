@@ -14,7 +14,10 @@ from pansophy.cli import main as entry
 from pansophy.cli.lazy import Lazy
 from pansophy.errors import SourceError
 
-HEAVY = ("torch", "lancedb", "pyarrow", "openai", "sqlalchemy", "markitdown", "pydantic", "xllamacpp", "ray", "nicegui")
+HEAVY = (
+    *("torch", "lancedb", "pyarrow", "openai", "sqlalchemy", "markitdown", "pydantic", "xllamacpp", "ray", "nicegui"),
+    "mcp",
+)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,9 +3,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from tests.runs.postgres import find_binaries, running_postgres
 
-from pansophy.runs import RunStore
+from pansophy.runs import JobStore, RunStore
+from pansophy.runs import database as db
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,11 @@ def store(url: str) -> Iterator[RunStore]:
         for info in store.list(1000):
             store.delete(info.id)
         yield store
+
+
+@pytest.fixture
+def jobs(store: RunStore) -> JobStore:
+    """The jobs of `store`: none."""
+    for table in (db.job_events, db.jobs):
+        store._database.write(lambda connection, table=table: connection.execute(sa.delete(table)))
+    return store.jobs

@@ -24,8 +24,16 @@ class Commands(LazyGroup):
         "corpus": Lazy("pansophy.cli.corpus", "app", "Keep texts so that they can be asked often."),
         "runs": Lazy("pansophy.cli.runs", "app", "Look at past runs, continue them, export them."),
         "models": Lazy("pansophy.cli.models", "app", "See, fetch and try the models that can be used here."),
+        "serve": Lazy(
+            "pansophy.cli.serve",
+            "serve",
+            "Serve corpora and questions over HTTP: to people on a page, and to programs, OpenAI's clients and MCP's.",
+        ),
         "papers": Lazy(
             "pansophy.cli.papers", "papers", "List the systems in the library and the papers they come from."
+        ),
+        "mcp": Lazy(
+            "pansophy.cli.mcp", "mcp", "Serve corpora to other models' programs over MCP, on standard input and output."
         ),
         "bench": Lazy("pansophy.cli.bench", "app", "Measure strategies and models on questions with known answers."),
     }

@@ -18,7 +18,7 @@ from pansophy.corpus.ingest import Ingest, storable, text_sha256
 from pansophy.corpus.readers import Draft
 from pansophy.corpus.sources import Readable, find_readables
 from pansophy.corpus.store import DocumentRow, Store, refresh_index, storing
-from pansophy.errors import CorpusError, SourceError
+from pansophy.errors import CorpusError, SourceError, UnknownDocument
 from pansophy.types import Document
 
 if TYPE_CHECKING:
@@ -91,13 +91,27 @@ def add_sources(
     exactly: bool,
 ) -> AddReport:
     """Adds what `sources` hold; with `exactly`, the corpus is afterwards what they hold and nothing else."""
-    begun = time.perf_counter()
     failures: list[FailedSource] = []
 
     def failed(source: str, reason: str) -> None:
         failures.append(FailedSource(source, reason))
 
     readables = list(find_readables(sources, allow_urls=allow_urls, failed=failed))
+    return add_readables(store, readables, embedder, timeout, progress=progress, exactly=exactly, failures=failures)
+
+
+def add_readables(
+    store: Store,
+    readables: Sequence[Readable],
+    embedder: Embedder | None,
+    timeout: float,
+    *,
+    progress: Callable[[AddProgress], None] | None,
+    exactly: bool = False,
+    failures: Sequence[FailedSource] = (),
+) -> AddReport:
+    """Adds `readables`; with `exactly`, the corpus is afterwards what they hold. `failures` are put on the report."""
+    begun = time.perf_counter()
     if exactly and readables and not failures and (report := _nothing_changed(store, readables, begun)):
         return report
     with store.writing(timeout) as chunks:
@@ -135,7 +149,7 @@ def remove(store: Store, document_ids: Sequence[str], timeout: float) -> int:
         wanted = set(document_ids)
         unknown = wanted - {row.id for row in store.rows}
         if unknown:
-            raise CorpusError(f"The corpus has no document {', '.join(repr(name) for name in sorted(unknown))}.")
+            raise UnknownDocument(f"The corpus has no document {', '.join(repr(name) for name in sorted(unknown))}.")
         if not wanted:
             return 0
         rows = [row for row in store.rows if row.id not in wanted]

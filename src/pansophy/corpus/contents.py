@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pansophy.corpus.links import Titles
 from pansophy.corpus.store import DocumentRow, Store, storing
-from pansophy.errors import CorpusError
+from pansophy.errors import CorpusError, UnknownDocument
 from pansophy.types import Chunk, Span
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class Contents:
         """The place of a document in reading order.
 
         Raises:
-            CorpusError: there is none of this id.
+            UnknownDocument: there is none of this id.
         """
         try:
             return self._position_of_id[document]
         except KeyError:
-            raise CorpusError(f"The corpus at {self._store.location} has no document {document!r}.") from None
+            raise UnknownDocument(f"The corpus has no document {document!r}.") from None
 
     def row(self, document: str) -> DocumentRow:
         return self.rows[self.position(document)]

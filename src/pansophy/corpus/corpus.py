@@ -25,9 +25,10 @@ from pansophy.corpus.contents import Contents
 from pansophy.corpus.embed import Embedder, open_embedder
 from pansophy.corpus.ingest import now
 from pansophy.corpus.links import Titles
-from pansophy.corpus.sources import Stamp, source_changed, source_key
+from pansophy.corpus.readers import Draft, read_file
+from pansophy.corpus.sources import Stamp, named_files, source_changed, source_key
 from pansophy.corpus.store import State, Store, storing
-from pansophy.errors import CorpusError, UsageError
+from pansophy.errors import CorpusError, UnknownCorpus, UsageError
 from pansophy.types import Chunk, Document, Span
 
 LOCK_SECONDS = 120.0
@@ -98,13 +99,13 @@ class Corpus:
             embedder: the one it was created with, when that can't be opened by its name.
 
         Raises:
-            CorpusError: there is none of this name; the message lists those there are.
+            UnknownCorpus: there is none of this name; the message lists those there are.
         """
         store = Store(_location(name, uri, home))
         if not store.exists():
             known = ", ".join(info.name for info in list_corpora(home)) if uri is None else ""
             there = f"There are: {known}." if known else "There are none yet."
-            raise CorpusError(
+            raise UnknownCorpus(
                 f"There is no corpus named {name!r}. {there} `pansophy corpus add {name} PATH` makes one."
             )
         store.refresh()
@@ -311,6 +312,32 @@ class Corpus:
             )
         return self._add(sources, progress=progress, allow_urls=allow_urls, exactly=False)
 
+    def add_files(
+        self,
+        files: Mapping[str, Path],
+        *,
+        read: Callable[[Path, str], Iterator[Draft]] = read_file,
+        progress: Callable[[AddProgress], None] | None = None,
+    ) -> AddReport:
+        """Adds files under names of the caller's choosing (an upload's, say), in one atomic step.
+
+        Args:
+            files: document name -> where the file lies now. It needn't stay there: a name is what it is known again by,
+                and the name's ending tells its kind.
+            read: reads a file with its name; `IsolatedReader.read` for files from people whom nobody knows.
+            progress: told of each file; called from a worker thread.
+
+        Returns:
+            What was added; `failed` lists what couldn't be read, and why.
+
+        Raises:
+            As `add`.
+        """
+        readables = list(named_files(files, read))
+        report = adding.add_readables(self._store, readables, self.embedder, LOCK_SECONDS, progress=progress)
+        self._contents = Contents(self._store)
+        return report
+
     def add_documents(self, documents: Iterable[Document]) -> AddReport:
         """Adds documents made in Python, in one atomic step; one whose id is known is replaced if its text differs."""
         report = adding.add_documents(self._store, documents, self.embedder, LOCK_SECONDS)
@@ -408,6 +435,14 @@ class Corpus:
         """The indices of a document's chunks: first and one past the last."""
         return self._contents.range(document)
 
+    def characters(self, document: str) -> int:
+        """How long a document is.
+
+        Raises:
+            UnknownDocument: there is none of this id.
+        """
+        return self._contents.row(document).characters
+
     def chunk_sizes(self, start: int, stop: int) -> list[int]:
         """The sizes in UTF-8 bytes of the chunks with index `start` to `stop` (exclusive); their texts aren't read."""
         return self._contents.sizes(start, stop)
@@ -460,14 +495,17 @@ class Corpus:
 
 def list_corpora(home: Path | None = None) -> list[CorpusInfo]:
     """The named corpora in `PANSOPHY_HOME` (or `home`), by name."""
+    return [Corpus.open(name, home=home).info() for name in corpus_names(home)]
+
+
+def corpus_names(home: Path | None = None) -> list[str]:
+    """Their names alone."""
     folder = (home or settings.home()) / "corpora"
     if not folder.is_dir():
         return []
-    return [
-        Corpus.open(path.name, home=home).info()
-        for path in sorted(folder.iterdir())
-        if _NAME.fullmatch(path.name) and (path / "documents.lance").is_dir()
-    ]
+    return sorted(
+        path.name for path in folder.iterdir() if _NAME.fullmatch(path.name) and (path / "documents.lance").is_dir()
+    )
 
 
 def _location(name: str, uri: str | None, home: Path | None) -> str:

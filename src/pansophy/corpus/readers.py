@@ -13,9 +13,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from pansophy.corpus.bombs import refuse_bomb
 from pansophy.errors import SourceError
 
 # The ending of each format that isn't text, and the class in `markitdown.converters` that reads it.
@@ -29,6 +30,7 @@ CONVERTED = {
     ".htm": "HtmlConverter",
     ".xhtml": "HtmlConverter",
 }
+ZIPPED = {".docx", ".pptx", ".xlsx", ".epub"}
 MARKDOWN = {".md", ".markdown", ".mdown"}
 OLD_OFFICE = {".doc": ".docx", ".ppt": ".pptx", ".xls": ".xlsx"}
 ARCHIVES = {".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"}
@@ -63,29 +65,35 @@ class Draft:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def read_file(path: Path) -> Iterator[Draft]:
+def read_file(path: Path, name: str | None = None) -> Iterator[Draft]:
     """The documents of a file.
+
+    Args:
+        path: where it lies.
+        name: what it is called where that is another name (an upload's, say): it tells the kind, the title, and the
+            file in messages.
 
     Raises:
         SourceError: the file is empty, binary, damaged, encrypted or of an unknown kind; the message says which.
     """
-    suffix = path.suffix.lower()
+    label = name or str(path)
+    suffix, stem = PurePath(label).suffix.lower(), PurePath(label).stem
     if suffix in CONVERTED:
         with _reading(path):
             data = path.read_bytes()
-        yield _converted(data, path.name, suffix)
+        yield _converted(data, name or path.name, suffix)
         return
-    encoding = _encoding_of(path, suffix)
-    if suffix in {".jsonl", ".ndjson"} and all(draft is not None for draft in _json_lines(path, encoding)):
-        yield from filter(None, _json_lines(path, encoding))
+    encoding = _encoding_of(path, label, suffix)
+    if suffix in {".jsonl", ".ndjson"} and all(draft is not None for draft in _json_lines(path, encoding, stem)):
+        yield from filter(None, _json_lines(path, encoding, stem))
         return
     if suffix == ".json":
-        yield Draft(iter((_readable_json(_whole_text(path, encoding)),)), title=path.stem)
+        yield Draft(iter((_readable_json(_whole_text(path, encoding)),)), title=stem)
         return
     pieces = _text_pieces(path, encoding)
     first = next(pieces, "")
     title = markdown_title(first) if suffix in MARKDOWN else ""
-    yield Draft(_chain(first, pieces), title=title or path.stem)
+    yield Draft(_chain(first, pieces), title=title or stem)
 
 
 def read_bytes(data: bytes, name: str, suffix: str = ".txt", encoding: str | None = None) -> Draft:
@@ -128,15 +136,15 @@ class _reading:  # noqa: N801 - reads as a phrase: with _reading(path)
             raise SourceError(f"{self.path} can't be read: {error.strerror or error}.") from error
 
 
-def _encoding_of(path: Path, suffix: str) -> str:
-    """The encoding of a text file; refuses files that are empty or not text."""
+def _encoding_of(path: Path, label: str, suffix: str) -> str:
+    """The encoding of a text file; refuses files that are empty or not text, calling them `label`."""
     with _reading(path), path.open("rb") as file:
         head = file.read(_SAMPLE)
         if not head:
-            raise SourceError(f"{path} is empty (0 bytes).")
+            raise SourceError(f"{label} is empty (0 bytes).")
         if encoding := _bom_encoding(head):
             return encoding
-        _refuse_binary(head, str(path), suffix)
+        _refuse_binary(head, label, suffix)
         file.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
         blank = True
@@ -147,9 +155,9 @@ def _encoding_of(path: Path, suffix: str) -> str:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             file.seek(0)
-            return _guess_encoding(file.read(4 * _PIECE), str(path))
+            return _guess_encoding(file.read(4 * _PIECE), label)
     if blank:
-        raise SourceError(f"{path} holds nothing but white space.")
+        raise SourceError(f"{label} holds nothing but white space.")
     return "utf-8"
 
 
@@ -214,17 +222,17 @@ def _readable_json(text: str) -> str:
         return text
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=1)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
-def _json_lines(path: Path, encoding: str) -> Iterator[Draft | None]:
+def _json_lines(path: Path, encoding: str, stem: str) -> Iterator[Draft | None]:
     """One draft a line; None for a line that isn't an object with a text."""
     names: set[str] = set()
     with _reading(path), path.open(encoding=encoding, errors="replace") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                draft = _json_line(line, number, path.stem)
+                draft = _json_line(line, number, stem)
                 if draft is not None:
                     if draft.name in names:
                         draft.name = f"{draft.name}@{number}"
@@ -235,7 +243,7 @@ def _json_lines(path: Path, encoding: str) -> Iterator[Draft | None]:
 def _json_line(line: str, number: int, stem: str) -> Draft | None:
     try:
         record: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict):
         return None
@@ -260,6 +268,8 @@ def _json_line(line: str, number: int, stem: str) -> Draft | None:
 def _converted(data: bytes, name: str, suffix: str) -> Draft:
     if not data:
         raise SourceError(f"{name} is empty (0 bytes).")
+    if suffix in ZIPPED:
+        refuse_bomb(io.BytesIO(data), name)
     from markitdown import MarkItDown, StreamInfo, converters
 
     # Only the one converter that fits: with all of them, a damaged file would be read as something else.

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from pansophy.errors import SourceError
 
 PYTHON_DOCS = "python-docs:"
 STANDARD_INPUT = "-"
+NAMED = "named:"
+"""How the source of a document begins that was made of a file with a name of its own."""
 
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages", "venv", "CVS", "_darcs"}
 _SKIPPED_FILES = {"Thumbs.db", "desktop.ini"}
@@ -95,6 +97,23 @@ def find_readables(
                 yield readable
         if not found:
             failed(str(source), _why_nothing(str(source)))
+
+
+def named_files(
+    files: Mapping[str, Path], read: Callable[[Path, str], Iterator[Draft]] = read_file
+) -> Iterator[Readable]:
+    """The files, to be read by `read`, under names that have nothing to do with where they lie.
+
+    A name is what a file is known again by. It needn't stay: a document that is made of one never counts as changed.
+    """
+    for name, path in files.items():
+        yield Readable(
+            f"{NAMED}{name}",
+            name,
+            None,
+            lambda path=path: file_digest(path),  # type: ignore[misc]
+            lambda path=path, name=name: read(path, name),  # type: ignore[misc]
+        )
 
 
 def source_key(sources: Sequence[str | Path]) -> str:

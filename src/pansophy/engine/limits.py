@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pansophy.errors import UsageError
 
@@ -44,3 +44,9 @@ class Limits:
                 raise UsageError(f"{name} must be a number greater than 0, not {value}")
         if not (self.longest_wait >= 0 and math.isfinite(self.longest_wait)):
             raise UsageError(f"longest_wait must be a number of at least 0, not {self.longest_wait}")
+
+    def within(self, most: Limits) -> Limits:
+        """Of each limit the tighter one: this, or that of `most`."""
+        pairs = {field.name: (getattr(self, field.name), getattr(most, field.name)) for field in fields(self)}
+        given = {name: [value for value in pair if value is not None] for name, pair in pairs.items()}
+        return Limits(**{name: min(values) for name, values in given.items() if values})

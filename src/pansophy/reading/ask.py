@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -11,7 +12,7 @@ from typing import Any
 
 from pansophy.corpus import AddProgress, Corpus
 from pansophy.engine import Limits
-from pansophy.errors import RunError, UsageError
+from pansophy.errors import RunError, UnknownRun, UsageError
 from pansophy.events import AnswerReady, Event, Warned
 from pansophy.models import ChatModel, PullProgress, open_pair
 from pansophy.reading.strategy import Strategy
@@ -47,6 +48,29 @@ def strategy_class(name: str) -> type[Strategy[Any]]:
     return found
 
 
+def check_settings(strategy: str, settings: Mapping[str, Any]) -> str:
+    """Make sure that `strategy` can be read with `settings` (plain JSON data); the strategy's own name.
+
+    Raises:
+        UsageError: there is no such strategy, it has no such setting, or a setting has no such value.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    kind = strategy_class(strategy)
+    try:
+        kind._check_names(settings)
+        TypeAdapter(kind.settings_class).validate_json(json.dumps(dict(settings)), strict=True)
+        kind._settings_from(settings)
+    except ValidationError as error:
+        faults = [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
+        raise UsageError(
+            f"settings of the strategy {kind.name}: " + "; ".join(f"{place}: {what}" for place, what in faults)
+        ) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"the settings of the strategy {kind.name} can't be used: {error}") from error
+    return kind.name
+
+
 def ask(question: str, sources: Sequence[str | Path] = (), **options: Any) -> Answer:
     """`aask` for code without an event loop; takes the same arguments.
 
@@ -79,6 +103,9 @@ async def aask(
     allow_urls: bool = False,
     progress: Callable[[AddProgress | PullProgress], None] | None = None,
     opened: Callable[[Corpus], None] | None = None,
+    going_on: str | None = None,
+    begun: Callable[[str], None] | None = None,
+    names: Mapping[str, str | None] | None = None,
 ) -> Answer:
     """Answer `question` from `sources` or a stored corpus.
 
@@ -100,6 +127,10 @@ async def aask(
         allow_urls: sources may be URLs, which are then fetched.
         progress: is told how far reading the sources and fetching a model are (from other threads).
         opened: is handed the corpus when it is open, before the first call.
+        going_on: the id of a run to go on with, if it is one of the same question, texts and settings.
+        begun: is told the id of the run that is begun or gone on with, before the first call.
+        names: where `corpus`, `model` or `seeker_model` is an object: the name by which `resume` opens it again in
+            another process, and the models' `base_url`.
 
     Returns:
         The answer. One from the store has `usage` zero and `run_id` of the run that found it.
@@ -130,8 +161,11 @@ async def aask(
             "window": window,
             "settings": dict(settings or {}),
             "allow_urls": allow_urls,
+            **(names or {}),
         }
-        answer = await _recorded(reader, question, texts, given, runs, fresh, _with_warnings(emit, warnings))
+        run = None if going_on is None else _same(runs, going_on, _fingerprint(reader, question, texts, window))
+        tell = _with_warnings(emit, warnings)
+        answer = await _recorded(reader, question, texts, given, runs, tell, fresh=fresh, run=run, begun=begun)
         return _warned(answer, warnings)
     finally:
         await _close(reader, model, seeker_model)
@@ -143,22 +177,39 @@ async def _recorded(
     corpus: Corpus,
     given: Mapping[str, Any],
     store: RunStore,
-    fresh: bool,
     emit: Callable[[Event], None],
+    *,
+    fresh: bool,
+    run: Run | None,
+    begun: Callable[[str], None] | None,
 ) -> Answer:
-    """Answer from the store, or go on with an interrupted run of the same, or begin one."""
+    """Answer from the store, or go on with `run` or an interrupted one of the same, or begin one."""
     described = reader.describe()
     fingerprint = _fingerprint(reader, question, corpus, given["window"])
-    if not fresh and (known := store.finished(fingerprint)) is not None:
+    if run is not None and (settled := run.answer()) is not None and settled.verdict in SETTLED:
+        emit(AnswerReady(answer=settled))
+        return settled
+    if run is None and not fresh and (known := store.finished(fingerprint)) is not None:
         known = replace(known, usage=Usage())
         emit(AnswerReady(answer=known))
         return known
-    run = None if fresh else store.unfinished(fingerprint)
+    run = run or (None if fresh else store.unfinished(fingerprint))
     if run is None:
         run = store.start(
             question=question.strip(), strategy=reader.name, settings=described, fingerprint=fingerprint, sources=given
         )
+    if begun is not None:
+        begun(run.id)
     return await _carried_out(reader, question, corpus, run, emit)
+
+
+def _same(store: RunStore, run_id: str, fingerprint: str) -> Run | None:
+    """The run of this id if it is still there and of this fingerprint."""
+    try:
+        run = store.open(run_id)
+    except UnknownRun:
+        return None
+    return run if run.info.fingerprint == fingerprint else None
 
 
 def _fingerprint(reader: Strategy[Any], question: str, corpus: Corpus, window: int | None) -> str:

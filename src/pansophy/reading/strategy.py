@@ -12,7 +12,7 @@ import copy
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pansophy.corpus import Corpus
@@ -150,12 +150,16 @@ class Strategy(ABC, Generic[SettingsT]):
             return cls.settings_class()
         if isinstance(settings, cls.settings_class):
             return settings
+        cls._check_names(settings)
+        return cls.settings_class(**settings)
+
+    @classmethod
+    def _check_names(cls, settings: Collection[str]) -> None:
         known = {field.name for field in dataclasses.fields(cls.settings_class)}
         if unknown := sorted(set(settings) - known):
             raise UsageError(
                 f"the strategy {cls.name} has no setting {', '.join(unknown)}: it has {', '.join(sorted(known))}"
             )
-        return cls.settings_class(**settings)
 
     @abstractmethod
     async def _read(self, session: Session) -> Answer:

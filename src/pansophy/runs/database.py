@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from pansophy.errors import StoreError
 from pansophy.settings import home
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 10
 _Row = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
@@ -69,6 +69,36 @@ completions = sa.Table(
     sa.Column("run", sa.String(40), primary_key=True),
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("at", sa.Double, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+)
+
+jobs = sa.Table(
+    "pansophy_jobs",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("owner", sa.String(100)),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("started", sa.Double),
+    sa.Column("ended", sa.Double),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("cancel", sa.Boolean, nullable=False),
+    sa.Column("lease", sa.String(200)),
+    sa.Column("lease_until", sa.Double, nullable=False),
+    sa.Column("run", sa.String(40)),
+    sa.Column("answer", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Index("pansophy_jobs_by_status", "status", "created"),
+    sa.Index("pansophy_jobs_by_age", "created", "id"),
+)
+
+job_events = sa.Table(
+    "pansophy_job_events",
+    metadata,
+    sa.Column("job", sa.String(40), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("data", sa.Text, nullable=False),
 )
 
@@ -222,8 +252,10 @@ def _configure_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _record:
 def _ensure_schema(engine: sa.Engine, where: str) -> None:
     if not sa.inspect(engine).has_table(schema_version.name):
         _create_tables(engine)
-    with engine.begin() as connection:
-        found = connection.scalar(sa.select(schema_version.c.version))
+    found = _found_version(engine)
+    if found == 1:  # had no jobs yet, and is otherwise the same
+        _create_tables(engine)
+        found = _found_version(engine)
     if found != SCHEMA_VERSION:
         raise StoreError(
             f"the run store at {where} has schema version {found}, this pansophy knows {SCHEMA_VERSION}: "
@@ -231,8 +263,17 @@ def _ensure_schema(engine: sa.Engine, where: str) -> None:
         )
 
 
+def _found_version(engine: sa.Engine) -> int | None:
+    with engine.begin() as connection:
+        found: int | None = connection.scalar(sa.select(schema_version.c.version))
+    return found
+
+
 def _create_tables(engine: sa.Engine, tries: int = 5) -> None:
-    """Create what is missing, again if another process does so at the same time: IF NOT EXISTS can still collide."""
+    """Create what is missing and write down the version.
+
+    Again if another process does so at the same time: IF NOT EXISTS can still collide.
+    """
     for left in reversed(range(tries)):
         try:
             with engine.begin() as connection:
@@ -242,12 +283,21 @@ def _create_tables(engine: sa.Engine, tries: int = 5) -> None:
                         connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
                 insert = insert_new(engine.dialect.name, schema_version)
                 connection.execute(insert, {"id": 1, "version": SCHEMA_VERSION})
+                older = schema_version.c.version < SCHEMA_VERSION
+                connection.execute(sa.update(schema_version).where(older).values(version=SCHEMA_VERSION))
             return
         except DBAPIError as error:
             reason = str(error.orig).lower()
             if not left or not any(sign in reason for sign in ("already exists", "duplicate", "locked")):
                 raise
             time.sleep(0.05)
+
+
+def clock(dialect: str) -> sa.ColumnElement[float]:
+    """The database's own clock in epoch seconds: the one that several machines agree on."""
+    if dialect == "sqlite":
+        return (sa.func.julianday("now") - 2440587.5) * 86400.0
+    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 
 
 def insert_new(dialect: str, table: sa.Table) -> sa.Insert:

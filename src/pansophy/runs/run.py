@@ -13,7 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pansophy.errors import RunError
+from pansophy.errors import RunError, UnknownRun
 from pansophy.events import Event
 from pansophy.runs import database as db
 from pansophy.runs.owner import Claim, describe, is_alive
@@ -72,7 +72,7 @@ class Run:
         """How the run stands now."""
         rows = self._database.read(lambda c: read_infos(c, db.runs.c.id == self.id, limit=1))
         if not rows:
-            raise RunError(f"run {self.id} has been deleted")
+            raise UnknownRun(f"run {self.id} has been deleted")
         return rows[0]
 
     def require(self, fingerprint: str) -> None:
@@ -184,7 +184,7 @@ class Run:
             sa.select(table.c.owner, table.c.attempt, last_sign().label("last")).where(table.c.id == self.id)
         ).first()
         if row is None:
-            raise RunError(f"run {self.id} has been deleted")
+            raise UnknownRun(f"run {self.id} has been deleted")
         if is_alive(row.owner, row.last):
             raise RunError(f"run {self.id} is being worked on by {describe(row.owner)}")
         unchanged = (table.c.id == self.id) & (table.c.attempt == row.attempt)

@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pansophy.errors import RunError, StoreError
+from pansophy.errors import RunError, StoreError, UnknownRun
 from pansophy.runs import database as db
+from pansophy.runs.jobs import JobStore
 from pansophy.runs.owner import Claim
 from pansophy.runs.run import Run, RunInfo, read_infos, to_json
 from pansophy.runs.secrets import without_secrets
@@ -44,6 +45,11 @@ class RunStore:
     def location(self) -> str:
         """Where the runs are kept, without a password."""
         return self._database.safe_url
+
+    @property
+    def jobs(self) -> JobStore:
+        """The jobs in the same database."""
+        return JobStore(self._database)
 
     def start(
         self,
@@ -86,11 +92,12 @@ class RunStore:
         """The run with this id, or with the only id that begins or ends so; "last" for the newest.
 
         Raises:
-            RunError: there is none, or several.
+            UnknownRun: there is none.
+            RunError: there are several.
         """
         found = self._database.read(lambda c: _resolve(c, reference)) if self._database.exists else []
         if not found:
-            raise RunError(f"there is no run {reference!r}: `pansophy runs list` shows those that there are")
+            raise UnknownRun(f"there is no run {reference!r}: `pansophy runs list` shows those that there are")
         if len(found) > 1:
             raise RunError(f"{reference!r} could be any of the runs {', '.join(found[:5])}: give more of the id")
         return Run(self._database, found[0])

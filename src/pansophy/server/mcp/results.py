@@ -1,0 +1,135 @@
+"""What the tools return, as types: a client gets them as structured content, with their JSON schemas."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pydantic import BaseModel, Field
+
+from pansophy.corpus import CorpusInfo, ScoredChunk
+from pansophy.types import Answer, Evidence, Verdict
+
+CLOSEST = 3
+"""How many findings are told when the answer names none."""
+
+
+class Citation(BaseModel):
+    """Where the words of a document stand on which an answer rests: characters `start` to `end` (exclusive)."""
+
+    number: int
+    document: str
+    start: int
+    end: int
+    quote: str = Field(description="The document's own words, verbatim; empty where none could be verified.")
+    statement: str = Field(description="What the reading agent said of them.")
+    rating: float = Field(description="0 to 100: how much the reading agent thought that it bears on the question.")
+
+    @classmethod
+    def of(cls, number: int, item: Evidence) -> Citation:
+        return cls(
+            number=number,
+            document=item.document,
+            start=item.start,
+            end=item.end,
+            quote=item.quote,
+            statement=item.statement,
+            rating=item.rating,
+        )
+
+
+class UsageTold(BaseModel):
+    """What the calls cost; all zero when the answer was stored."""
+
+    calls: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    seconds: float
+    cost: float | None = Field(description="US dollars, where prices are known.")
+
+
+class AskResult(BaseModel):
+    question: str
+    answer: str
+    verdict: Verdict = Field(description="How the question ended; 'forced' is a guess, the answer may then be wrong.")
+    citations: list[Citation] = Field(description="What the answer rests on.")
+    closest: list[Citation] = Field(description="The closest findings, where the answer rests on none.")
+    rounds: int
+    unread_chunks: int = Field(description="How many chunks could not be read.")
+    warnings: list[str]
+    usage: UsageTold
+    seconds: float
+    run_id: str | None
+
+    @classmethod
+    def of(cls, answer: Answer) -> AskResult:
+        cited = answer.citations
+        others = () if cited else sorted(answer.evidence, key=lambda item: -item.rating)[:CLOSEST]
+        return cls(
+            question=answer.question,
+            answer=answer.text,
+            verdict=answer.verdict,
+            citations=[Citation.of(number, item) for number, item in enumerate(cited, start=1)],
+            closest=[Citation.of(number, item) for number, item in enumerate(others, start=1)],
+            rounds=answer.rounds,
+            unread_chunks=len(answer.failed_chunks),
+            warnings=list(answer.warnings),
+            usage=UsageTold(**dataclasses.asdict(answer.usage)),
+            seconds=answer.seconds,
+            run_id=answer.run_id,
+        )
+
+
+class Hit(BaseModel):
+    document: str
+    title: str
+    start: int
+    end: int
+    score: float = Field(description="Compares with the other scores of the same search only.")
+    text: str
+
+    @classmethod
+    def of(cls, found: ScoredChunk) -> Hit:
+        chunk = found.chunk
+        return cls(
+            document=chunk.document,
+            title=chunk.title,
+            start=chunk.start,
+            end=chunk.end,
+            score=found.score,
+            text=chunk.text,
+        )
+
+
+class SearchResult(BaseModel):
+    hits: list[Hit] = Field(description="The passages that fit best, best first.")
+
+
+class SpanRead(BaseModel):
+    document: str
+    start: int
+    end: int
+    characters: int = Field(description="How many characters the whole document has.")
+    text: str
+
+
+class CorpusTold(BaseModel):
+    name: str
+    documents: int
+    chunks: int
+    characters: int
+    created: str
+
+    @classmethod
+    def of(cls, info: CorpusInfo) -> CorpusTold:
+        return cls(
+            name=info.name,
+            documents=info.documents,
+            chunks=info.chunks,
+            characters=info.characters,
+            created=info.created,
+        )
+
+
+class CorporaListed(BaseModel):
+    corpora: list[CorpusTold]
