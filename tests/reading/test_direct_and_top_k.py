@@ -184,6 +184,17 @@ async def test_direct_fills_the_window_with_the_best_ranked_and_no_more_would_fi
     assert any("fit the window" in warning for warning in answer.warnings)
 
 
+async def test_direct_reads_documents_that_share_no_word_with_the_question_if_there_is_room() -> None:
+    model = ScriptedModel(knows)
+    corpus = Corpus.from_texts(
+        {"Key": "The porter keeps a key of the room.", "Other": "Anna sleeps.", "Third": "Snow."}
+    )
+    await Direct(model).run(QUESTION, corpus)
+    prompt = model.calls[0].messages[-1].content
+    assert all(document.text in prompt for document in (corpus.document(name) for name in ("Key", "Other", "Third")))
+    assert prompt.index("porter keeps") < prompt.index("Anna sleeps") < prompt.index("Snow")
+
+
 async def test_direct_keeps_head_and_tail_of_one_long_text() -> None:
     paragraphs = [f"Paragraph {n} tells of day {n} at sea, and of nothing else at all." for n in range(300)]
     corpus = Corpus.from_texts({"log": "\n\n".join(paragraphs)}, chunk_tokens=60)

@@ -42,8 +42,8 @@ class DirectSettings:
     """How to fill the window and how to answer.
 
     Args:
-        order: "document" keeps the head and the tail of the text, "rank" the chunks that the search ranks highest;
-            "auto" takes document order for a corpus of one document.
+        order: "document" keeps the head and the tail of the text, "rank" the chunks that the search ranks highest, then
+            those that it doesn't find; "auto" takes document order for a corpus of one document.
         answer_tokens: tokens reserved for the reply.
         force: answer even after a refusal.
     """
@@ -88,9 +88,13 @@ class Direct(Strategy[DirectSettings]):
             deep = max(READ_AHEAD, self.model.window // READ_AHEAD)
             hits = await asyncio.to_thread(session.corpus.search, session.question, deep)
             if hits:
-                kept = await most_that_fit(self.model, [hit.chunk for hit in hits], build, reserved)
+                # what shares no word with the question is read as well, if there is room for it
+                found = {hit.chunk.index for hit in hits}
+                others = [number for number in range(session.corpus.chunk_count) if number not in found]
+                rest = await asyncio.to_thread(session.corpus.read, others[: deep - len(hits)])
+                kept = await most_that_fit(self.model, [hit.chunk for hit in hits] + rest, build, reserved)
                 best = max(hit.score for hit in hits) or 1.0
-                return kept, [100 * hit.score / best for hit in hits[: len(kept)]]
+                return kept, [*(100 * hit.score / best for hit in hits), *(0.0 for _ in rest)][: len(kept)]
             session.warn("no chunk has a word of the question: read in the order of the text instead")
         left = await room(self.model, build, reserved)
         chunks = await head_and_tail(self.model, session.corpus, left)
