@@ -46,7 +46,7 @@ class ScoredChunk:
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """What is known of a document without reading it. `language` is a guess from the script ("" for Latin letters);
+    """What is known of a document without reading it. `language` is a guess (ISO 639-1, "" if none is probable);
     `added` is an ISO time in UTC."""
 
     id: str

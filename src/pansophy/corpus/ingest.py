@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pansophy.corpus.chunking import Headings, iter_chunks
+from pansophy.corpus.languages import language_of
 from pansophy.corpus.readers import Draft
 from pansophy.corpus.sources import Stamp
 from pansophy.corpus.store import DocumentRow, chunk_schema
@@ -50,30 +51,6 @@ def letter_pairs(text: str) -> str | None:
 def is_plain(encoded: bytes) -> bool:
     """Whether a text in UTF-8 surely has neither letters to be paired nor words that only a dictionary finds."""
     return not encoded.translate(None, _PLAIN_BYTES)
-
-
-def language_of(text: str) -> str:
-    """A rough guess from the script: "zh", "ja", "ko", "ru", "ar", ... or "" (Latin letters say nothing)."""
-    sample = text[:4000]
-    counts = {name: len(pattern.findall(sample)) for name, pattern in _SCRIPTS.items()}
-    letters = sum(character.isalpha() for character in sample)
-    if counts["ja"] and counts["ja"] * 10 > letters:
-        return "ja"
-    best = max(counts, key=lambda name: counts[name])
-    return best if counts[best] * 3 > max(letters, 1) else ""
-
-
-_SCRIPTS = {
-    "zh": re.compile(r"[\u4e00-\u9fff]"),
-    "ja": re.compile(r"[\u3040-\u30ff]"),
-    "ko": re.compile(r"[\uac00-\ud7a3]"),
-    "ru": re.compile(r"[\u0400-\u04ff]"),
-    "el": re.compile(r"[\u0370-\u03ff]"),
-    "ar": re.compile(r"[\u0600-\u06ff]"),
-    "he": re.compile(r"[\u0590-\u05ff]"),
-    "hi": re.compile(r"[\u0900-\u097f]"),
-    "th": re.compile(r"[\u0e00-\u0e7f]"),
-}
 
 
 class Ingest:

@@ -87,7 +87,7 @@ class DocumentOut(BaseModel):
         title="march",
         characters=10072,
         chunks=7,
-        language="",
+        language="en",
         added="2026-01-05T12:00:00+00:00",
         sha256="0" * 64,
         metadata={},
@@ -96,7 +96,7 @@ class DocumentOut(BaseModel):
     title: str
     characters: Count
     chunks: Count
-    language: str = Field(description='A guess from the script; "" for Latin letters.')
+    language: str = Field(description='A guess (ISO 639-1); "" if none is probable.')
     added: str
     sha256: str
     metadata: dict[str, str]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from pansophy.corpus import Corpus, IsolatedReader, Shelf
+from pansophy.corpus import Corpus, CorpusInfo, IsolatedReader, Shelf
 from pansophy.engine import Limits
 from pansophy.events import Event
 from pansophy.models import ChatModel, open_pair
@@ -48,6 +48,7 @@ class Service:
         self.at_once = asyncio.Semaphore(settings.questions_at_once)
         self._worker = Worker(self.jobs, self._answer, at_once=settings.questions_at_once)
         self._working: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[list[CorpusInfo]] | None = None
 
     @property
     def is_working(self) -> bool:
@@ -55,15 +56,18 @@ class Service:
         return self._working is not None and not self._working.done()
 
     async def start(self) -> None:
-        """Take up jobs, those that a process left behind when it died among them."""
+        """Take up jobs, those that a process left behind when it died among them; look through the corpora meanwhile,
+        so that even the first who asks for a list of a thousand needn't wait."""
         self._working = asyncio.create_task(self._worker.run())
+        self._looking = asyncio.create_task(asyncio.to_thread(self.shelf.infos))
 
     async def stop(self) -> None:
         """Give back the jobs at hand, for another process or the next start, and close everything."""
         self.feed.close()
-        if self._working is not None:
-            self._working.cancel()
-            await asyncio.gather(self._working, return_exceptions=True)
+        for task in (self._working, self._looking):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         for model in dict.fromkeys((self.model, self.seeker_model)):
             if model is not self.settings.model and model is not self.settings.seeker_model:
                 await model.aclose()

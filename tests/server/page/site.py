@@ -16,7 +16,7 @@ from tests.server.reader import Prompt, reader
 from pansophy.server import ServerSettings, create_app, service_of
 from pansophy.server.page import add_page
 
-PAUSE_SECONDS = 0.4
+PAUSE_SECONDS = 1.0
 
 
 async def _pause(prompt: Prompt) -> None:

@@ -82,4 +82,5 @@ def _told(job: Job, settings: str) -> str:
         return f'{what}<p class="error">{markup.as_text(job.error or job.status)}</p>'
     cost = markup.cost(job.answer.usage, job.answer.seconds)
     said = markup.answer(job.answer, job.request["corpus"])
-    return f'{what}{said}<p class="cost">{job.answer.rounds} rounds · {markup.as_text(cost)}</p>'
+    rounds = "1 round" if job.answer.rounds == 1 else f"{job.answer.rounds} rounds"
+    return f'{what}{said}<p class="cost">{rounds} · {markup.as_text(cost)}</p>'
