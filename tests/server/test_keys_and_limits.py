@@ -13,7 +13,7 @@ from tests.server.test_rest_api import answered, ask
 
 from pansophy.errors import UsageError
 from pansophy.models import ScriptedModel
-from pansophy.server import ServerSettings, create_app, logs, mount, tracing
+from pansophy.server import ServerSettings, create_app, logs, mount
 from pansophy.server.keys import Access, Keys, RateLimiter, hash_of, new_key
 
 
@@ -277,12 +277,6 @@ def test_log_lines_are_json_with_the_ids_that_they_belong_to():
     assert (line["message"], line["request_id"], line["status"]) == ("asked https://host/", "r1", 200)
     assert line["api_key"] == "***"
     logs.request_id.set(None)
-
-
-def test_traces_go_nowhere_unless_somebody_says_where(monkeypatch):
-    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-        monkeypatch.delenv(name, raising=False)
-    assert tracing.set_up() is False
 
 
 async def test_what_is_mounted_stands_behind_the_same_guards(key_file):

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces, where its SDK is installed and a place to send them is configured; else nothing is done.
+"""OpenTelemetry traces, where a place to send them is configured; else nothing is done.
 
 `OTEL_EXPORTER_OTLP_ENDPOINT` (or a tracer provider that the embedding program has set) configures it, as everywhere.
 Requests are traced by FastAPI itself; here are the questions, which outlive them.
@@ -12,19 +12,27 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 
+from pansophy.errors import UsageError
+
 
 def set_up() -> bool:
-    """Send traces to where the environment says. False when it says nothing, or the packages are missing."""
-    configured = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    if not configured or not _is_installed():
+    """Send traces to where the environment says. False when it says nothing.
+
+    Raises:
+        UsageError: it does, but the packages that send them are missing.
+    """
+    if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
         return False
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError:
-        return False
+    except ImportError as error:
+        raise UsageError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, which need more packages: "
+            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
+        ) from error
     from opentelemetry import trace
 
     name = os.environ.get("OTEL_SERVICE_NAME", "pansophy")
