@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pansophy.corpus import Corpus
+from pansophy.corpus import Corpus, languages
 from pansophy.corpus.languages import language_of
 
 
@@ -34,3 +34,12 @@ def test_documents_carry_their_language() -> None:
         {"de": "Der Wärter zündete um neun die Lampe an, und das Boot kam herein.", "n": "7 8 9"}
     )
     assert [(info.id, info.language) for info in corpus.documents()] == [("de", "de"), ("n", "")]
+
+
+def test_a_language_that_cannot_be_told_keeps_no_document_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(languages, "_identifier", full)
+    corpus = Corpus.from_texts({"de": "Der Wärter zündete um neun die Lampe an, und das Boot kam herein."})
+    assert [info.language for info in corpus.documents()] == [""]

@@ -16,7 +16,11 @@ LEAST_PROBABILITY = 0.8
 
 def language_of(text: str) -> str:
     """The ISO 639-1 code of the language that `text` is probably in, or "" if none is probable enough."""
-    language, probability = _identifier().classify(text[:SAMPLE])
+    try:
+        identifier = _identifier()
+    except OSError:  # it unpacks itself into a temporary file; a full disk there is no reason to leave a document out
+        return ""
+    language, probability = identifier.classify(text[:SAMPLE])
     return str(language) if probability >= LEAST_PROBABILITY else ""
 
 
