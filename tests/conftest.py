@@ -31,3 +31,11 @@ def half_billion_model_file(models_home: Path) -> Path:
     model = find("qwen2.5-coder-0.5b")
     assert model is not None
     return pull_model(model, home=models_home)
+
+
+@pytest.fixture(scope="session")
+def smollm2_file(models_home: Path) -> Path:
+    """The path of SmolLM2-135M-Instruct."""
+    model = find("smollm2-135m")
+    assert model is not None
+    return pull_model(model, home=models_home)

@@ -26,9 +26,9 @@ SCHEMA = {
 
 
 @pytest.fixture(scope="module")
-def served(model_file):
+def served(smollm2_file):
     """(base URL, key) of a llama.cpp server process."""
-    command = [sys.executable, str(Path(__file__).with_name("llamacpp_server.py")), str(model_file), "sesame"]
+    command = [sys.executable, str(Path(__file__).with_name("llamacpp_server.py")), str(smollm2_file), "sesame"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield f"{process.stdout.readline().strip()}/v1", "sesame"
         process.stdin.close()
@@ -36,9 +36,9 @@ def served(model_file):
 
 
 @pytest.fixture(params=["embedded", "served"])
-async def model(request, model_file):
+async def model(request, smollm2_file):
     if request.param == "embedded":
-        made = EmbeddedModel(model_file, window=2048, prompt_cache=256)
+        made = EmbeddedModel(smollm2_file, window=2048, prompt_cache=256)
     else:
         base_url, key = request.getfixturevalue("served")
         made = OpenAICompatible("any", base_url=base_url, api_key=key)
@@ -129,8 +129,8 @@ async def test_a_server_refuses_another_key(served):
     await stranger.aclose()
 
 
-async def test_models_of_one_file_share_a_server_until_the_last_is_closed(model_file):
-    one, two = (EmbeddedModel(model_file, window=512, prompt_cache=256) for _ in range(2))
+async def test_models_of_one_file_share_a_server_until_the_last_is_closed(smollm2_file):
+    one, two = (EmbeddedModel(smollm2_file, window=512, prompt_cache=256) for _ in range(2))
     await asyncio.gather(prepare(one), prepare(two))
     assert len(llamacpp._servers) == 1
     assert one._endpoint.base_url == two._endpoint.base_url
@@ -143,15 +143,15 @@ async def test_models_of_one_file_share_a_server_until_the_last_is_closed(model_
     await one.aclose()
 
 
-def test_a_model_serves_several_event_loops(model_file):
-    model = EmbeddedModel(model_file, window=512, prompt_cache=256)
+def test_a_model_serves_several_event_loops(smollm2_file):
+    model = EmbeddedModel(smollm2_file, window=512, prompt_cache=256)
     texts = {asyncio.run(model.complete(ASK, max_tokens=8)).text for _ in range(2)}
     assert len(texts) == 1
     asyncio.run(model.aclose())
 
 
-async def test_a_check_up_finds_what_there_is(model_file):
-    model = EmbeddedModel(model_file, window=2048, prompt_cache=256)
+async def test_a_check_up_finds_what_there_is(smollm2_file):
+    model = EmbeddedModel(smollm2_file, window=2048, prompt_cache=256)
     found = await check_model(model)
     await model.aclose()
     assert "Paris" in found.answer
@@ -175,9 +175,9 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("ending", ["close", "leave"])
-def test_a_process_ends_cleanly_and_quietly(model_file, ending):
+def test_a_process_ends_cleanly_and_quietly(smollm2_file, ending):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(model_file), ending],
+        [sys.executable, "-c", PROGRAM, str(smollm2_file), ending],
         capture_output=True,
         text=True,
         timeout=60,

@@ -48,9 +48,9 @@ def test_a_variable_that_is_no_positive_number_is_refused(monkeypatch, wrong):
 
 
 @pytest.mark.model
-async def test_the_model_takes_it_up_when_it_is_loaded(monkeypatch, model_file):
+async def test_the_model_takes_it_up_when_it_is_loaded(monkeypatch, smollm2_file):
     monkeypatch.setenv(llamacpp.SLOTS_VARIABLE, "3")
-    model = EmbeddedModel(model_file, window=512, prompt_cache=16)
+    model = EmbeddedModel(smollm2_file, window=512, prompt_cache=16)
     await model.prepare()
     try:
         assert model.parallel == 3

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pansophy.models.opening import open_model, open_pair
     from pansophy.models.pull import PullProgress, pull_model
     from pansophy.models.scripted import ScriptedCall, ScriptedModel
+    from pansophy.models.white_box import WhiteBoxModel
 
 _WHERE = {
     "CATALOGUE": "catalogue",
@@ -29,6 +30,7 @@ _WHERE = {
     "PullProgress": "pull",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
+    "WhiteBoxModel": "white_box",
     "open_model": "opening",
     "open_pair": "opening",
     "pull_model": "pull",
@@ -44,6 +46,7 @@ __all__ = [
     "PullProgress",
     "ScriptedCall",
     "ScriptedModel",
+    "WhiteBoxModel",
     "open_model",
     "open_pair",
     "prepare",
