@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 import pytest
 
 from pansophy.models.catalogue import find
 from pansophy.models.pull import pull_model
+
+if TYPE_CHECKING:
+    from pansophy.models import WhiteBoxModel
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every command that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -39,3 +43,11 @@ def smollm2_file(models_home: Path) -> Path:
     model = find("smollm2-135m")
     assert model is not None
     return pull_model(model, home=models_home)
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_file: Path, models_home: Path) -> WhiteBoxModel:
+    """SmolLM2-135M-Instruct, to be looked into."""
+    from pansophy.models import WhiteBoxModel
+
+    return WhiteBoxModel.load(smollm2_file, home=models_home)

@@ -67,7 +67,7 @@ def load(
 
 
 def _loaded(source: str, identity: str, device: torch.device, dtype: torch.dtype) -> Loaded:
-    with _failures_named(source):
+    with _failures_named(source), _quietly():
         config = AutoConfig.from_pretrained(source)
         if config.is_encoder_decoder:
             raise UsageError(f"{source} is an encoder-decoder ({config.model_type}); a causal language model is needed")
