@@ -12,6 +12,7 @@ import inspect
 import re
 import sys
 import tomllib
+from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -111,9 +112,10 @@ def _first_paragraph(module: ModuleType) -> str:
 
 
 def _settings_table(module: ModuleType) -> str:
-    """Fields, defaults and comments of the module's settings dataclass (the class named ...Settings)."""
+    """Fields, defaults and comments of the module's settings dataclass: the class named ...Settings, or a combiner."""
     for name, value in vars(module).items():
-        if name.endswith("Settings") and inspect.isclass(value) and value.__module__.startswith(module.__name__):
+        is_settings = name.endswith("Settings") or (is_dataclass(value) and hasattr(value, "prior"))
+        if is_settings and inspect.isclass(value) and value.__module__.startswith(module.__name__):
             meaning = _meanings(inspect.getdoc(value) or "")
             lines = ["| Setting | Default | Meaning | Source |", "| --- | --- | --- | --- |"]
             for field, default, comment in _fields(value):
@@ -131,6 +133,8 @@ def _fields(settings: type) -> list[tuple[str, str, str]]:
     found = []
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            if "ClassVar" in ast.unparse(statement.annotation):
+                continue
             default = ast.unparse(statement.value) if statement.value else ""
             end = lines[(statement.end_lineno or statement.lineno) - 1]
             comment = end[statement.end_col_offset or 0 :].partition("#")[2].strip()

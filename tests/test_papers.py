@@ -40,7 +40,7 @@ def test_every_paper_can_be_found_and_names_the_module_it_is_built_in() -> None:
         assert paper.title
         assert paper.authors
         assert paper.url.startswith("https://arxiv.org/abs/2")
-        assert import_module(paper.module).PAPER is paper
+        assert paper == import_module(paper.module).PAPER
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
-from importlib import import_module
+from functools import cache
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,30 @@ SYSTEM_MODULES = (
     "pansophy.reading.aggregation",
     "pansophy.reading.auto",
     "pansophy.reading.no_context",
+    "pansophy.conflicts.combiners.ck_plug",
+    "pansophy.conflicts.combiners.cad",
+    "pansophy.conflicts.combiners.adacad",
+    "pansophy.conflicts.combiners.coiecd",
+    "pansophy.conflicts.combiners.dola",
+    "pansophy.conflicts.coda",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""
 
 
+@cache
 def all_papers() -> tuple[Paper, ...]:
     """The papers of all systems in the library, in the order in which they are listed to a reader.
 
-    Imports the systems' modules.
+    Read from the modules' source, not by importing them: some need packages that are not installed everywhere.
     """
-    return tuple(import_module(module).PAPER for module in SYSTEM_MODULES)
+    return tuple(_paper_of(module) for module in SYSTEM_MODULES)
+
+
+def _paper_of(module: str) -> Paper:
+    place = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    sources = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    for statement in (statement for source in sources for statement in ast.parse(source.read_text("utf-8")).body):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="PAPER")], value=ast.Call(keywords=keywords)):
+                return Paper(**{str(one.arg): ast.literal_eval(one.value) for one in keywords})
+    raise AssertionError(f"{module} has no PAPER")

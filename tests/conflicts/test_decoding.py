@@ -23,6 +23,7 @@ from pansophy.conflicts import (
     Interpolation,
     TwoStreamDecoder,
     TwoStreamProcessor,
+    decoding,
 )
 from pansophy.conflicts.decoding import Decoding, chat_prompts, plain_prompts
 from pansophy.errors import ContextOverflow, UsageError
@@ -119,6 +120,18 @@ def test_a_step_is_the_combiner_over_what_the_model_gives_both_texts(white: Whit
         assert traced.prior_choice == white.tokenizer.decode([int(prior.argmax())])
 
 
+@pytest.mark.parametrize("combiner", [CKPlug(alpha=0.2), GRD()], ids=repr)
+def test_streams_apart_give_what_streams_in_one_batch_give(
+    white: WhiteBoxModel, combiner: Combiner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = TwoStreamDecoder(white)
+    arguments = [QUESTION, "lamp"], [CONTEXT, "a lamp lit by Ida ."]
+    joined = decoder.generate_all(*arguments, combiner=combiner, decoding=TWELVE)
+    monkeypatch.setattr(decoding, "LONGEST_JOINED", 0)
+    apart = decoder.generate_all(*arguments, combiner=combiner, decoding=TWELVE)
+    assert [reply.tokens for reply in joined] == [reply.tokens for reply in apart]
+
+
 def test_without_a_method_decoding_is_plain_and_the_trace_is_of_one_stream(white: WhiteBoxModel) -> None:
     reply = TwoStreamDecoder(white).generate(QUESTION, CONTEXT, decoding=TWELVE)
     assert list(reply.tokens) == plainly(white, plain_prompts(QUESTION, CONTEXT)[0], 12)
@@ -129,8 +142,8 @@ def test_sampling_repeats_with_a_seed_and_not_without_the_same(white: WhiteBoxMo
     decoder = TwoStreamDecoder(white)
 
     def sampled(seed: int) -> tuple[int, ...]:
-        decoding = Decoding(max_new_tokens=20, temperature=1.5, seed=seed, stop=())
-        return decoder.generate(QUESTION, CONTEXT, combiner=CKPlug(k=None), decoding=decoding).tokens
+        hot = Decoding(max_new_tokens=20, temperature=1.5, seed=seed, stop=())
+        return decoder.generate(QUESTION, CONTEXT, combiner=CKPlug(k=None), decoding=hot).tokens
 
     assert sampled(1) == sampled(1)
     assert len({sampled(seed) for seed in range(6)}) > 1

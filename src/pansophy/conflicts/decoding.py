@@ -1,8 +1,8 @@
 """Two streams over one text: each step is seen with the context and without, and a combiner makes one step of both.
 
-Costs two forward passes a token (one with early layers as the second stream). Every method of `combiners/` runs here,
-in batches of rows of different lengths, greedily or sampled, with a trace of each token; `TwoStreamProcessor` puts the
-same into transformers' own `generate`.
+Costs two forward passes a token, of which short prompts make one of twice the rows (early layers take one). Every
+method of `combiners/` runs here, in batches of rows of different lengths, greedily or sampled, with a trace of each
+token; `TwoStreamProcessor` puts the same into transformers' own `generate`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pansophy.models.white_box import Stream, WhiteBoxModel
 from pansophy.models.white_box.streams import choice
 from pansophy.types import ChatMessage
 
+LONGEST_JOINED = 512
+"""Tokens of the longest prompt up to which both streams run as one batch."""
 Prompts = Callable[[str, str], tuple[str, str]]
 """From a question and a context to the prompts with the context and without it."""
 
@@ -177,7 +179,11 @@ def _generator(model: WhiteBoxModel, seed: int | None) -> torch.Generator | None
 
 
 class _Streams:
-    """The one or two streams that a combiner needs, grown together."""
+    """The one or two streams that a combiner needs, grown together.
+
+    Short prompts of both run as one batch, since a step of twice as many rows takes hardly longer; where a context is
+    long, padding the prompts without it to its length would cost more than that saves.
+    """
 
     def __init__(
         self,
@@ -186,24 +192,30 @@ class _Streams:
         without: Sequence[Sequence[int]],
         combiner: Combiner | None,
     ) -> None:
-        early = combiner is not None and combiner.prior == "early layers"
-        layers = combiner.layers(len(model.anatomy.layers)) if combiner is not None and early else ()
-        self._context = model.stream(with_context, early=layers)
-        self._prior = None if early or combiner is None else model.stream(without)
+        self._rows = len(with_context)
         self._step = None if combiner is None else combiner.start()
+        self._early = combiner is not None and combiner.prior == "early layers"
+        if combiner is None or self._early:
+            layers = combiner.layers(len(model.anatomy.layers)) if combiner is not None else ()
+            self._streams = [model.stream(with_context, early=layers)]
+        elif max(map(len, with_context)) <= LONGEST_JOINED:
+            self._streams = [model.stream([*with_context, *without])]
+        else:
+            self._streams = [model.stream(with_context), model.stream(without)]
 
     def log_probs(self) -> tuple[Tensor, Tensor]:
-        """Of both streams, [rows, vocabulary]; with early layers the second is the earliest."""
-        if self._prior is not None:
-            return self._context.log_probs, self._prior.log_probs
-        early: Tensor | None = getattr(self._context, "early_log_probs", None)
-        return self._context.log_probs, self._context.log_probs if early is None else early[0]
+        """Of both streams, [rows, vocabulary]; of the earliest layer where layers are the second, and without a method
+        the first again."""
+        if self._early:
+            return self._streams[0].log_probs, self._streams[0].early_log_probs[0]
+        both = torch.cat([stream.log_probs for stream in self._streams])
+        return both[: self._rows], both[-self._rows :]
 
     def combined(self, plain: Tensor) -> Combined:
-        context = self._context.log_probs
+        context, prior = self.log_probs()
         if self._step is None:
             return Combined(context)
-        combined = self._step(context, self._context.early_log_probs if self._prior is None else self._prior.log_probs)
+        combined = self._step(context, self._streams[0].early_log_probs if self._early else prior)
         if not plain.any():
             return combined
         gate = torch.ones_like(plain) if combined.gate is None else combined.gate
@@ -211,9 +223,8 @@ class _Streams:
         return Combined(scores, gate & ~plain, combined.context_weight, combined.prior_weight)
 
     def append(self, tokens: Tensor) -> None:
-        self._context.append(tokens)
-        if self._prior is not None:
-            self._prior.append(tokens)
+        for stream in self._streams:
+            stream.append(tokens.repeat(stream.rows // self._rows))
 
 
 class _Rows:

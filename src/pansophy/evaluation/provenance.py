@@ -33,8 +33,13 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Python's version and those of the installed packages that a result can depend on."""
-    found = {"python": platform.python_version()}
-    for package in _WATCHED_PACKAGES:
+    return {"python": platform.python_version(), **versions_of(*_WATCHED_PACKAGES)}
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """The installed versions of these packages."""
+    found = {}
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -14,6 +14,7 @@ import typer
 from pansophy.cli.ask import STRATEGIES
 from pansophy.cli.bench import files, generated
 from pansophy.cli.bench.benchmark import filters, measures
+from pansophy.cli.bench.conflicts import conflicts
 from pansophy.cli.bench.judge import judge
 from pansophy.cli.bench.options import USUAL
 
@@ -32,6 +33,7 @@ for read in (files.hotpotqa, files.musique, files.infinitebench, files.longbench
     only.command()(filters(read))
 app.add_typer(only, name="filter")
 app.command()(judge)
+app.command()(conflicts)
 
 
 @app.command("list")

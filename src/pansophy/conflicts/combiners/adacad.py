@@ -9,6 +9,17 @@ import torch
 from torch import Tensor
 
 from pansophy.conflicts.combiners.base import Combined, Combiner, entropy, linear
+from pansophy.papers import Paper
+
+PAPER = Paper(
+    system="AdaCAD",
+    title="AdaCAD: Adaptively Decoding to Balance Conflicts between Contextual and Parametric Knowledge",
+    authors="Han Wang, Archiki Prasad, Elias Stengel-Eskin, Mohit Bansal",
+    year=2024,
+    arxiv="2409.07394",
+    module="pansophy.conflicts.combiners.adacad",
+    venue="NAACL 2025",
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,17 @@ from typing import ClassVar
 from torch import Tensor
 
 from pansophy.conflicts.combiners.base import Combined, Combiner, linear
+from pansophy.papers import Paper
+
+PAPER = Paper(
+    system="CAD",
+    title="Trusting Your Evidence: Hallucinate Less with Context-aware Decoding",
+    authors="Weijia Shi, Xiaochuang Han, Mike Lewis, Yulia Tsvetkov, Luke Zettlemoyer, Scott Wen-tau Yih",
+    year=2023,
+    arxiv="2305.14739",
+    module="pansophy.conflicts.combiners.cad",
+    venue="NAACL 2024",
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,18 @@ import torch
 from torch import Tensor
 
 from pansophy.conflicts.combiners.base import Combined, Combiner
+from pansophy.papers import Paper
+
+PAPER = Paper(
+    system="COIECD",
+    title="Discerning and Resolving Knowledge Conflicts through Adaptive Decoding with "
+    "Contextual Information-Entropy Constraint",
+    authors="Xiaowei Yuan, Zhao Yang, Yequan Wang, Shengping Liu, Jun Zhao, Kang Liu",
+    year=2024,
+    arxiv="2402.11893",
+    module="pansophy.conflicts.combiners.coiecd",
+    venue="Findings of ACL 2024",
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,17 @@ import torch
 from torch import Tensor
 
 from pansophy.conflicts.combiners.base import Combined, Combiner, Prior
+from pansophy.papers import Paper
+
+PAPER = Paper(
+    system="DoLa",
+    title="DoLa: Decoding by Contrasting Layers Improves Factuality in Large Language Models",
+    authors="Yung-Sung Chuang, Yujia Xie, Hongyin Luo, Yoon Kim, James Glass, Pengcheng He",
+    year=2023,
+    arxiv="2309.03883",
+    module="pansophy.conflicts.combiners.dola",
+    venue="ICLR 2024",
+)
 
 
 @dataclass(frozen=True)

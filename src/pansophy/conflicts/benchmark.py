@@ -1,0 +1,93 @@
+"""Whom each way of decoding follows on facts that the model knows and is told a lie about.
+
+RM and RC of first tokens (PH3's measures): the shares of known facts on which memory, or the lie, is the best token.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor
+
+from pansophy.conflicts import ACD, COIECD, GRD, AdaCAD, CKPlug, CoDA, Combiner, ContextAwareDecoding, DoLa
+from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder
+from pansophy.conflicts.facts import KnownFact
+from pansophy.conflicts.outcomes import Shares, outcome_of, shares
+from pansophy.errors import UsageError
+from pansophy.models.white_box import WhiteBoxModel
+
+METHODS: Mapping[str, Combiner] = {
+    **{f"CK-PLUG alpha={alpha}": CKPlug(alpha) for alpha in (0.0, 0.25, 0.5, 0.75, 1.0)},
+    "CK-PLUG adaptive": CKPlug(),
+    "CK-PLUG alpha=1 tau=0": CKPlug(1.0, tau=0),
+    "CK-PLUG alpha=1 tau=3": CKPlug(1.0, tau=3),
+    "CAD a=0.5": ContextAwareDecoding(0.5),
+    "CAD a=1": ContextAwareDecoding(1.0),
+    "CAD a=-0.5": ContextAwareDecoding(-0.5),
+    "AdaCAD": AdaCAD(),
+    "COIECD": COIECD(),
+    "ACD": ACD(),
+    "GRD": GRD(),
+    "DoLa high": DoLa(),
+    "CoDA beta=inf": CoDA(math.inf),
+}
+CONTEXTS = ("substituted", "coherent")
+
+
+def measure(
+    model: WhiteBoxModel, known: Sequence[KnownFact], context: str, methods: Mapping[str, Combiner] = METHODS
+) -> dict[str, Shares]:
+    """Shares of memory, lie and others, of plain decoding and of each method, on one kind of context.
+
+    Args:
+        known: facts that the model knows.
+        context: "substituted" or "coherent".
+        methods: by the name that they have in the result.
+
+    Raises:
+        UsageError: the facts have no such contexts.
+    """
+    if context not in CONTEXTS or not all(getattr(one.fact, context) for one in known):
+        raise UsageError(f"the facts have no contexts of the kind {context!r}")
+    told = [model.encode(getattr(one.fact, context)) for one in known]
+    alone = model.next_log_probs([one.fact.prompt for one in known])
+    count = len(model.anatomy.layers)
+    with_context = model.stream(told).log_probs
+    found = {"plain": _shares(with_context, known)}
+    for name, method in methods.items():
+        if layers := method.layers(count):
+            stream = model.stream(told, early=layers)
+            scores = method.start()(stream.log_probs, stream.early_log_probs).scores
+        else:
+            scores = method.start()(with_context, alone).scores
+        found[name] = _shares(scores, known)
+    return found
+
+
+def _shares(scores: Tensor, known: Sequence[KnownFact]) -> Shares:
+    best = scores.argmax(-1).tolist()
+    return shares([outcome_of(token, one.memory, one.context) for token, one in zip(best, known, strict=True)])
+
+
+def step_cost(model: WhiteBoxModel, known: Sequence[KnownFact], *, tokens: int = 32, repeats: int = 5) -> float:
+    """How many times as long as plain decoding a reply takes with two streams: the median of paired runs."""
+    decoder = TwoStreamDecoder(model, lambda question, context: (f"{context} {question}", question))
+    decoding = Decoding(max_new_tokens=tokens, stop=())
+    ratios = []
+    for one in list(known)[:repeats]:
+        seconds = []
+        for method in (None, ContextAwareDecoding()):
+            started = time.perf_counter()
+            reply = decoder.generate(one.fact.prompt, one.fact.substituted, combiner=method, decoding=decoding)
+            seconds.append((time.perf_counter() - started) / max(len(reply.tokens), 1))
+        ratios.append(seconds[1] / seconds[0])
+    return sorted(ratios)[len(ratios) // 2]
+
+
+def as_rows(found: Mapping[str, Shares]) -> list[dict[str, Any]]:
+    """For result files."""
+    return [{"method": name, **asdict(told)} for name, told in found.items()]
