@@ -51,6 +51,7 @@ SYSTEM_MODULES = (
     "pansophy.conflicts.combiners.coiecd",
     "pansophy.conflicts.combiners.dola",
     "pansophy.conflicts.coda",
+    "pansophy.conflicts.ph3",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pansophy.conflicts.combiners.grd import GRD
     from pansophy.conflicts.combiners.interpolation import Interpolation
     from pansophy.conflicts.decoding import Reply, TwoStreamDecoder, TwoStreamProcessor
+    from pansophy.conflicts.facts import known_facts, read_facts
     from pansophy.conflicts.overshadowing import OvershadowLaw, corpus_audit
+    from pansophy.conflicts.ph3 import HeadMask, HeadScores, locate_heads
 
 _WHERE = {
     "ACD": "combiners.acd",
@@ -36,6 +38,8 @@ _WHERE = {
     "ContextAwareDecoding": "combiners.cad",
     "DoLa": "combiners.dola",
     "GRD": "combiners.grd",
+    "HeadMask": "ph3",
+    "HeadScores": "ph3",
     "Interpolation": "combiners.interpolation",
     "OvershadowLaw": "overshadowing",
     "Overshadowing": "coda",
@@ -44,6 +48,9 @@ _WHERE = {
     "TwoStreamProcessor": "decoding",
     "corpus_audit": "overshadowing",
     "detect": "coda",
+    "known_facts": "facts",
+    "locate_heads": "ph3",
+    "read_facts": "facts",
 }
 
 __all__ = [
@@ -57,6 +64,8 @@ __all__ = [
     "Combiner",
     "ContextAwareDecoding",
     "DoLa",
+    "HeadMask",
+    "HeadScores",
     "Interpolation",
     "OvershadowLaw",
     "Overshadowing",
@@ -65,6 +74,9 @@ __all__ = [
     "TwoStreamProcessor",
     "corpus_audit",
     "detect",
+    "known_facts",
+    "locate_heads",
+    "read_facts",
 ]
 
 

@@ -6,6 +6,7 @@ RM and RC of first tokens (PH3's measures): the shares of known facts on which m
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,8 +18,9 @@ from pansophy.conflicts import ACD, COIECD, GRD, AdaCAD, CKPlug, CoDA, Combiner,
 from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder
 from pansophy.conflicts.facts import KnownFact
 from pansophy.conflicts.outcomes import Shares, outcome_of, shares
+from pansophy.conflicts.ph3 import HeadMask, conflict_shares, locate_heads
 from pansophy.errors import UsageError
-from pansophy.models.white_box import WhiteBoxModel
+from pansophy.models.white_box import Head, WhiteBoxModel
 
 METHODS: Mapping[str, Combiner] = {
     **{f"CK-PLUG alpha={alpha}": CKPlug(alpha) for alpha in (0.0, 0.25, 0.5, 0.75, 1.0)},
@@ -71,6 +73,27 @@ def measure(
 def _shares(scores: Tensor, known: Sequence[KnownFact]) -> Shares:
     best = scores.argmax(-1).tolist()
     return shares([outcome_of(token, one.memory, one.context) for token, one in zip(best, known, strict=True)])
+
+
+def measure_heads(
+    model: WhiteBoxModel, known: Sequence[KnownFact], *, k: int = 7, draws: int = 5, seed: int = 0
+) -> dict[str, Shares]:
+    """PH3 located on half of the facts (drawn by `seed`) and judged on the other, beside as many heads drawn at
+    random."""
+    order = list(known)
+    chance = random.Random(seed)
+    chance.shuffle(order)
+    half = len(order) // 2
+    scores, rest = locate_heads(model, order[:half]), order[half:]
+    found = {"plain": conflict_shares(model, rest)}
+    for toward in ("memory", "context"):
+        for count in (3, k):
+            found[f"PH3 k={count} toward {toward}"] = conflict_shares(model, rest, scores.against(count, toward))
+    heads = [Head(layer, head) for layer in range(len(model.anatomy.layers)) for head in range(model.anatomy.heads)]
+    for draw in range(draws):
+        mask = HeadMask(tuple(chance.sample(heads, k)))
+        found[f"random k={k}, draw {draw}"] = conflict_shares(model, rest, mask)
+    return found
 
 
 def step_cost(model: WhiteBoxModel, known: Sequence[KnownFact], *, tokens: int = 32, repeats: int = 5) -> float:

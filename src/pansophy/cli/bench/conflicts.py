@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+FEWEST_FOR_HEADS = 20
+"""Known facts, half of which locate heads and half of which judge them."""
+
 
 def conflicts(
     data: Annotated[
@@ -23,7 +26,7 @@ def conflicts(
 
     For example: pansophy bench conflicts --data world_capital.json --model smollm2-135m
     """
-    from pansophy.conflicts.benchmark import CONTEXTS, as_rows, measure, step_cost
+    from pansophy.conflicts.benchmark import CONTEXTS, as_rows, measure, measure_heads, step_cost
     from pansophy.conflicts.facts import known_facts, read_facts
     from pansophy.evaluation import provenance
     from pansophy.models import WhiteBoxModel
@@ -34,6 +37,8 @@ def conflicts(
     typer.echo(f"{len(known.facts)} of {len(facts)} facts are known ({known.alike} begin like their lies)", err=True)
     kinds = [kind for kind in CONTEXTS if all(getattr(one.fact, kind) for one in known.facts)]
     found = {kind: measure(white, known.facts, kind) for kind in kinds}
+    if len(known.facts) >= FEWEST_FOR_HEADS:
+        found["heads, the other half of substituted"] = measure_heads(white, known.facts)
     cost = step_cost(white, known.facts)
     for kind, told in found.items():
         typer.echo(f"\n{kind}\n{'':24}    RM     RC  other")
