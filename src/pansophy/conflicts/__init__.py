@@ -1,0 +1,1 @@
+"""Conflicts between what a model believes and what it is told: measured, and settled."""
