@@ -43,6 +43,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.aggregation",
     "pansophy.reading.auto",
     "pansophy.reading.no_context",
+    "pansophy.conflicts.dynamicqa",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""
 

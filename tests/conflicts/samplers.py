@@ -10,6 +10,10 @@ from pansophy.types import ChatMessage
 Answers = Callable[[str, int], Sample]
 
 
+class Broken(Exception):
+    """What a sampler breaks with."""
+
+
 class TableSampler:
     """The i-th answer to a prompt is `answers(prompt, i)`; `drawn` counts them, and after `breaks_after` it breaks."""
 
@@ -24,6 +28,6 @@ class TableSampler:
         self, messages: Sequence[ChatMessage], *, count: int, temperature: float, max_tokens: int, seed: int
     ) -> list[Sample]:
         if self._breaks_after is not None and self.drawn >= self._breaks_after:
-            raise KeyboardInterrupt
+            raise Broken
         self.drawn += count
         return [self._answers(messages[-1].content, number) for number in range(count)]

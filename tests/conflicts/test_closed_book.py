@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conflicts.samplers import TableSampler
+from tests.conflicts.samplers import Broken, TableSampler
 
 from pansophy.conflicts.closed_book import CachedSampler, ClosedBookProber, ClosedBookSettings, belief_of
 from pansophy.conflicts.sampling import VOCABULARY, ChatSampler, Sample, distributions, mean_distribution
@@ -66,7 +66,7 @@ async def test_what_was_drawn_before_a_break_is_not_drawn_again(tmp_path: Path) 
         return [await prober.believe(question) for question in ("Capital of France?", "Capital of Italy?")]
 
     broken = TableSampler(answers, breaks_after=3)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Broken):
         await probe(broken)
     after = TableSampler(answers)
     resumed = await probe(after)

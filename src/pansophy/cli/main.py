@@ -36,6 +36,11 @@ class Commands(LazyGroup):
             "pansophy.cli.mcp", "mcp", "Serve corpora to other models' programs over MCP, on standard input and output."
         ),
         "bench": Lazy("pansophy.cli.bench", "app", "Measure strategies and models on questions with known answers."),
+        "conflict": Lazy(
+            "pansophy.cli.conflict",
+            "app",
+            "See and settle conflicts between what a model believes and what it is told.",
+        ),
     }
 
 

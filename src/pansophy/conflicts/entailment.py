@@ -35,6 +35,10 @@ class CosineEntailment:
         self._threshold = threshold
         self._vectors: dict[str, list[float]] = {}
 
+    @property
+    def name(self) -> str:
+        return f"cosine of {self._embedder.name} from {self._threshold}"
+
     def __call__(self, premise: str, hypothesis: str) -> bool:
         if same_answer(premise, hypothesis):
             return True
@@ -47,6 +51,12 @@ class CosineEntailment:
         if text not in self._vectors:
             self._vectors[text] = self._embedder.embed([text])[0].tolist()
         return self._vectors[text]
+
+
+def name_of(callable_: Callable[..., object]) -> str:
+    """What tells a callable from others in a record of results: its `name`, else its name in the code."""
+    own = getattr(callable_, "name", None) or getattr(callable_, "__qualname__", None)
+    return str(own or type(callable_).__qualname__)
 
 
 def _plain(text: str) -> str:

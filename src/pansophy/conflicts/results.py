@@ -1,7 +1,7 @@
 """A folder of results that a measurement fills row by row, and goes on with after a break.
 
 `manifest.json` says what was measured and with what, `rows.jsonl` has one object a line, each with an `id` of its own.
-Knows nothing of what a row holds.
+A row with an `error` does not count as done: a later row takes its place. Knows nothing of what a row holds.
 """
 
 from __future__ import annotations
@@ -55,28 +55,29 @@ class ResultFolder:
         return list(self._rows.values())
 
     def __contains__(self, identity: str) -> bool:
-        return identity in self._rows
+        """Whether the row of this id is done."""
+        return identity in self._rows and not self._rows[identity].get("error")
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Put a row on disk.
 
         Raises:
-            RunError: there is a row of this id.
+            RunError: the row of this id is done.
             StoreError: it can't be written.
         """
-        if str(row["id"]) in self._rows:
+        if str(row["id"]) in self:
             raise RunError(f"{self.path} already has a row {row['id']!r}: ids must differ")
         append_line(self.path / ROWS, row)
-        self._rows[str(row["id"])] = dict(row)
+        self._rows[str(row["id"])] = json.loads(json.dumps(row))  # as it will be read back
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """The complete rows of a folder.
+    """The complete rows of a folder, the last of each id.
 
     Raises:
         RunError: a line in the middle is damaged; says which.
     """
-    return read_lines(folder / ROWS, lambda row: {**row, "id": row["id"]})
+    return list({row["id"]: row for row in read_lines(folder / ROWS, lambda row: {**row, "id": row["id"]})}.values())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """DYNAMICQA: how conflicted a model's own memory of a fact is, and how far a context sways it.
 
 Marjanovic et al. 2024, arXiv 2407.17023: coherent persuasion and semantic entropy are in `measures.py`, the clusters
-they are made of in `pansophy.conflicts.clusters`, persuaded and stubborn in `behaviour.py`.
+they are made of in `pansophy.conflicts.clusters`, persuaded and stubborn in `behaviour.py`. `probe.py` asks one
+question, `run.py` many, `summary.py` and `page.py` say what came of it.
 
 Departures: clusters are disjoint unless `grouping="official"`; whether answers say the same is asked of any callable
 (the paper's is a large model of entailment), by default whether they are equal when normalised; answers without a
@@ -12,7 +13,10 @@ where a label doesn't apply is left out; a chat model's distributions are estima
 from pansophy.conflicts.dynamicqa.behaviour import Behaviour, behaviour
 from pansophy.conflicts.dynamicqa.facts import Fact, load_facts
 from pansophy.conflicts.dynamicqa.measures import coherent_persuasion, discrete_entropy, semantic_entropy
+from pansophy.conflicts.dynamicqa.page import write_report
 from pansophy.conflicts.dynamicqa.probe import Conflict, ConflictProbe, Context, Drawn, DynamicQASettings, Swayed
+from pansophy.conflicts.dynamicqa.run import ProbeProgress, probe_facts
+from pansophy.conflicts.dynamicqa.summary import GroupSummary, summarise
 from pansophy.papers import Paper
 
 __all__ = [
@@ -24,12 +28,17 @@ __all__ = [
     "Drawn",
     "DynamicQASettings",
     "Fact",
+    "GroupSummary",
+    "ProbeProgress",
     "Swayed",
     "behaviour",
     "coherent_persuasion",
     "discrete_entropy",
     "load_facts",
+    "probe_facts",
     "semantic_entropy",
+    "summarise",
+    "write_report",
 ]
 
 PAPER = Paper(

@@ -9,7 +9,7 @@ from typing import Any
 from pansophy.conflicts.clusters import GROUPINGS, Clusters
 from pansophy.conflicts.dynamicqa.behaviour import Behaviour, Stem, behaviour, same
 from pansophy.conflicts.dynamicqa.measures import coherent_persuasion, discrete_entropy, semantic_entropy
-from pansophy.conflicts.entailment import Entailment, same_answer
+from pansophy.conflicts.entailment import Entailment, name_of, same_answer
 from pansophy.conflicts.sampling import Sample, Sampler, distributions
 from pansophy.errors import UsageError
 from pansophy.types import ChatMessage
@@ -111,6 +111,15 @@ class ConflictProbe:
         self.settings = settings
         self._entailment = entailment
         self._stem = stem
+
+    def describe(self) -> dict[str, Any]:
+        """All that can change what is measured, as JSON data."""
+        return {
+            "model": self.sampler.identity,
+            "entailment": name_of(self._entailment),
+            "stem": None if self._stem is None else name_of(self._stem),
+            "settings": asdict(self.settings),
+        }
 
     async def measure(self, question: str, contexts: Sequence[str | Context], *, about: str = "") -> Conflict:
         """The conflict between the model and each of `contexts`.

@@ -1,0 +1,12 @@
+"""`pansophy conflict`: what a model believes against what it is told."""
+
+from __future__ import annotations
+
+import typer
+
+from pansophy.cli.conflict_probe import probe
+
+app = typer.Typer(
+    no_args_is_help=True, help="See and settle conflicts between what a model believes and what it is told."
+)
+app.command()(probe)
