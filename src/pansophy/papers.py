@@ -44,6 +44,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.auto",
     "pansophy.reading.no_context",
     "pansophy.conflicts.dynamicqa",
+    "pansophy.conflicts.mmkc",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""
 
