@@ -45,6 +45,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.no_context",
     "pansophy.conflicts.dynamicqa",
     "pansophy.conflicts.mmkc",
+    "pansophy.conflicts.consistency",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""
 

@@ -10,8 +10,9 @@ are in our own words (`prompts.py`); without images the same harness measures a 
 
 from pansophy.conflicts.mmkc.items import Item, Known, build_items
 from pansophy.conflicts.mmkc.prompts import AGREES, CONFLICTS, DetectionPrompt, Form, Setting
-from pansophy.conflicts.mmkc.run import ask_items, chat_reader, detect_conflicts
+from pansophy.conflicts.mmkc.run import ask_items, detect_conflicts
 from pansophy.conflicts.mmkc.scoring import MMKCScore, score, score_detection
+from pansophy.conflicts.reader import chat_reader
 from pansophy.papers import Paper
 
 __all__ = [

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from pansophy.conflicts.mmkc.items import LETTERS, Item
-
-Part = str | Path
+from pansophy.conflicts.reader import Part
 
 
 class Setting(StrEnum):

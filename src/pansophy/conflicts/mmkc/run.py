@@ -3,58 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pansophy.conflicts.mmkc.items import Item
 from pansophy.conflicts.mmkc.prompts import (
     AGREES,
     DetectionPrompt,
     Form,
-    Part,
     Setting,
     detection_parts,
     question_parts,
 )
+from pansophy.conflicts.reader import Part, Reader, read
 from pansophy.conflicts.results import ResultFolder
-from pansophy.engine import Engine
-from pansophy.errors import EmptyReply, UsageError
-from pansophy.models import ChatModel
 from pansophy.runs.fingerprint import canonical_json
-from pansophy.types import ChatMessage
 
 Row = dict[str, Any]
-
-ANSWER_TOKENS = 64
-
-
-class Reader(Protocol):
-    """Any model that reads texts and images and answers (awaitable or not)."""
-
-    def __call__(self, parts: Sequence[Part], /) -> str | Awaitable[str]: ...
-
-
-def chat_reader(model: ChatModel, engine: Engine, *, max_tokens: int = ANSWER_TOKENS) -> Reader:
-    """A chat model as a reader of texts: run it with `images=False`.
-
-    Raises:
-        UsageError: (when it is asked) an image is among the parts.
-    """
-
-    async def read(parts: Sequence[Part]) -> str:
-        texts = [part for part in parts if isinstance(part, str)]
-        if len(texts) < len(parts):
-            raise UsageError(f"{model.name} reads no images: run with images=False")
-        try:
-            completion = await engine.complete(model, [ChatMessage("user", "\n\n".join(texts))], max_tokens=max_tokens)
-        except EmptyReply:
-            return ""
-        return completion.text
-
-    return read
 
 
 async def ask_items(
@@ -155,9 +122,7 @@ async def _ask(
     for identity, about, parts in wanted:
         if identity in results:
             continue
-        said = reader(parts)
-        prediction = await said if inspect.isawaitable(said) else said
-        row = {"id": identity, **about, "prediction": prediction}
+        row = {"id": identity, **about, "prediction": await read(reader, parts)}
         results.append(row)
         if on_progress is not None:
             on_progress(row)
