@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from tests.conflicts.samplers import Broken
 
 from pansophy.conflicts.consistency import (
@@ -26,8 +27,9 @@ from pansophy.conflicts.consistency import (
     is_extractive,
     locate,
 )
+from pansophy.conflicts.consistency.marking import crop, mark
 from pansophy.conflicts.results import ROWS
-from pansophy.errors import RunError, UsageError
+from pansophy.errors import RunError, SourceError, UsageError
 from pansophy.evaluation.metrics import contains
 
 
@@ -87,6 +89,7 @@ def test_a_box_is_pointed_at_as_each_model_expects() -> None:
         "qwen": "<box>(100,100),(500,200)</box>",
         "internvl": "<box>[[100, 100, 500, 200]]</box>",
         "line": "line 1",
+        "drawn": "the red rectangle",
     }
     with pytest.raises(UsageError, match="width and height"):
         Page("p", (), Path("p.png"))
@@ -196,6 +199,41 @@ async def test_a_page_of_text_is_read_by_its_lines(tmp_path: Path) -> None:
         CPConsistency(copies, model="toy", box_form="circle")
 
 
+async def test_a_rectangle_is_drawn_around_what_is_to_be_read(tmp_path: Path) -> None:
+    place = tmp_path / "page.png"
+    Image.new("RGB", (100, 60), (255, 255, 255)).save(place)
+    page = Page("p", (Line("Bath", (20, 20, 60, 40)),), place, 100, 60)
+    red: list[set[tuple[int, int]]] = []
+
+    def sees(parts: Sequence[Any]) -> str:
+        with Image.open(parts[0]) as image:
+            spots = {(x, y) for x in range(100) for y in range(60) if image.getpixel((x, y)) == (255, 0, 0)}
+        red.append(spots)
+        return "Bath" if spots or "Where" in parts[1] else "nothing"
+
+    measure = CPConsistency(sees, model="toy", box_form="drawn").measure
+    found = await measure([page], [PageQuestion("q", "p", "Where was it?", ("Bath",))], tmp_path / "out")
+    assert found.consistency.mean == 1
+    asked, marked = red
+    assert asked == set()
+    assert (min(marked), max(marked)) == ((17, 17), (63, 43))
+    assert not any(20 <= x < 60 and 20 <= y < 40 for x, y in marked)  # nothing of the text is covered
+
+
+def test_a_box_is_cut_out_of_its_page(tmp_path: Path) -> None:
+    place = tmp_path / "page.png"
+    Image.new("RGB", (100, 60), (9, 9, 9)).save(place)
+    page = Page("p", (Line("Bath", (20, 20, 60, 40)),), place, 100, 60)
+    crop(page, 0, tmp_path / "cut.png")
+    with Image.open(tmp_path / "cut.png") as image:
+        assert image.size == (40, 20)
+    place.write_text("no image")
+    with pytest.raises(SourceError, match=r"page\.png"):
+        mark(page, 0, tmp_path / "marked.png")
+    with pytest.raises(UsageError, match="no image"):
+        mark(Page("t", (Line("Bath"),)), 0, tmp_path / "marked.png")
+
+
 # ---- training data ----
 
 
@@ -276,7 +314,7 @@ def test_the_same_seed_builds_the_same_files(tmp_path: Path) -> None:
     assert text("one", 1) == text("two", 1) != text("three", 2)
 
 
-@pytest.mark.parametrize("wrong", [{"hardest": 2.0}, {"replay": -1.0}, {"box_form": "circle"}])
+@pytest.mark.parametrize("wrong", [{"hardest": 2.0}, {"replay": -1.0}, {"box_form": "circle"}, {"box_form": "drawn"}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         ConsistencySettings(**wrong)

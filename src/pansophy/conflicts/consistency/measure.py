@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pansophy.conflicts.consistency.marking import mark
 from pansophy.conflicts.consistency.pages import BOX_FORMS, Dropped, Located, Page, PageQuestion, locate
 from pansophy.conflicts.consistency.templates import ANSWER, READ
 from pansophy.conflicts.reader import Part, Reader, read
@@ -80,7 +81,8 @@ class CPConsistency:
     Args:
         reader: the model.
         model: its identity, recorded with the rows.
-        box_form: how a line is pointed at, of `BOX_FORMS`; "line" for pages without an image.
+        box_form: how a line is pointed at, of `BOX_FORMS`: "line" for pages without an image, "drawn" for
+            models without a syntax for boxes (the image with its rectangle is `marked.png` in the folder).
 
     Raises:
         UsageError: there is no such form.
@@ -122,16 +124,20 @@ class CPConsistency:
         results = ResultFolder(folder, made_with)
         for one in located:
             if one.question.id not in results:
-                row = await self._row(one)
+                row = await self._row(one, results.path)
                 results.append(row)
                 if on_progress is not None:
                     on_progress(row)
         return summed_up(results.rows, dropped)
 
-    async def _row(self, one: Located) -> Row:
+    async def _row(self, one: Located, folder: Path) -> Row:
         box = BOX_FORMS[self._form](one.page, one.line)
+        shown = one.page
+        if self._form == "drawn":
+            shown = replace(one.page, image=folder / "marked.png")
+            mark(one.page, one.line, folder / "marked.png")
         cognition = await read(self._reader, page_parts(one.page, ANSWER.format(question=one.question.question)))
-        perception = await read(self._reader, page_parts(one.page, READ.format(box=box)))
+        perception = await read(self._reader, page_parts(shown, READ.format(box=box)))
         return {
             "id": one.question.id,
             "page": one.page.id,

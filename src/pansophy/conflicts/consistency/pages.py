@@ -148,5 +148,16 @@ def _number(page: Page, line: int) -> str:
     return f"line {line + 1}"
 
 
-BOX_FORMS: dict[str, BoxForm] = {"pixels": _pixels, "qwen": _qwen, "internvl": _internvl, "line": _number}
-"""By pixels, in the syntax of two families of open models (thousandths of the page), or by the line's number."""
+def _drawn(page: Page, line: int) -> str:
+    return "the red rectangle"
+
+
+BOX_FORMS: dict[str, BoxForm] = {
+    "pixels": _pixels,
+    "qwen": _qwen,
+    "internvl": _internvl,
+    "line": _number,
+    "drawn": _drawn,
+}
+"""By pixels, in the syntax of two families of open models (thousandths of the page), by the line's number, or by a
+rectangle that is drawn onto the image (`marking.mark`)."""

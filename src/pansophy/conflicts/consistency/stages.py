@@ -32,7 +32,7 @@ class ConsistencySettings:
     Args:
         hardest: the share of wrong options that are the page's most similar line.
         replay: samples of the first two stages in the third, as a share of its own.
-        box_form: how a line is pointed at, of `BOX_FORMS`.
+        box_form: how a line is pointed at in words, of `BOX_FORMS`.
         link_tokens: put tokens around what a reading and an answer share.
         seed: of all that is drawn.
     """
@@ -46,8 +46,9 @@ class ConsistencySettings:
     def __post_init__(self) -> None:
         if not (0 <= self.hardest <= 1 and 0 <= self.replay <= 1):
             raise UsageError(f"hardest and replay are shares, 0..1, not {self.hardest} and {self.replay}")
-        if self.box_form not in BOX_FORMS:
-            raise UsageError(f"there is no box form {self.box_form!r}: choose one of {', '.join(BOX_FORMS)}")
+        forms = [form for form in BOX_FORMS if form != "drawn"]  # a sample points at two boxes of one image
+        if self.box_form not in forms:
+            raise UsageError(f"boxes can't be told by {self.box_form!r} here: choose one of {', '.join(forms)}")
 
 
 @dataclass(frozen=True, slots=True)
