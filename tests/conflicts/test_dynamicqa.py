@@ -152,6 +152,7 @@ def test_what_is_odd_is_flagged(tmp_path: Path) -> None:
         (["a,Ada,,c [ENTITY],poet,cook,1,1"], "nothing in question"),
         (["a,Ada,Q?,c,poet,cook,1,1"] * 2, "'a' occurs more than once"),
         ([], "no rows"),
+        (["a,Ada,Q?," + "c" * 200_000 + ",poet,cook,1,1"], "follows line 1 is no CSV"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_the_place(tmp_path: Path, lines: list[str], said: str) -> None:

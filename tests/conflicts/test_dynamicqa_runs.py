@@ -166,11 +166,11 @@ def test_partitions_are_summed_up_and_set_against_the_first() -> None:
     static, temporal = summarise(rows)
     assert (static.persuaded.mean, static.stubborn.mean, temporal.persuaded.mean) == (0.75, 0.25, 0.5)
     assert static.persuasion is None
-    (found,) = contrasts(rows)
+    (found,) = contrasts(summarise(rows))
     assert (found.partition, found.reference, found.difference) == ("temporal", "static", -0.25)
     assert found.log_odds == pytest.approx(np.log(1 / 3))
     assert found.standard_error == pytest.approx(np.sqrt(1 / 2 + 1 / 2 + 1 / 3 + 1))
-    assert contrasts([row("static", "persuaded"), row("temporal", "other")])[0].log_odds is None
+    assert contrasts(summarise([row("static", "persuaded"), row("temporal", "other")]))[0].log_odds is None
 
 
 def test_doubt_that_rises_with_the_edits_is_told() -> None:

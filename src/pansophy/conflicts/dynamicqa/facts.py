@@ -68,10 +68,14 @@ def load_facts(path: str | Path, *, partition: str | None = None) -> list[Fact]:
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise SourceError(f"{place}: what follows line {reader.line_num} is no CSV: {error}") from error
     if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
         raise SourceError(f"{place} has no column {', '.join(missing)}: expected {', '.join(NEEDED)}")
     name = partition or _partition(place.stem)
-    facts = [_fact(row, f"{place}: row {number}", number, name) for number, row in enumerate(reader, start=1)]
+    facts = [_fact(row, f"{place}: row {number}", number, name) for number, row in enumerate(rows, start=1)]
     if not facts:
         raise SourceError(f"{place} has no rows")
     seen: set[str] = set()

@@ -9,6 +9,7 @@ from typing import Any
 
 from pansophy.conflicts.dynamicqa.behaviour import Behaviour
 from pansophy.conflicts.dynamicqa.summary import (
+    GroupSummary,
     Row,
     contrast_table,
     correlation_table,
@@ -46,30 +47,31 @@ def write_report(folder: str | Path) -> str:
     manifest, rows = read_manifest(place), read_rows(place)
     if not rows:
         raise RunError(f"{place} has no finished facts yet")
-    tables = _tables(rows)
+    summaries = summarise(rows)
+    tables = _tables(summaries)
     markdown = "\n\n".join(part for table in tables for part in (markdown_table(table), *table.notes)) + "\n"
     write_atomically(place / "report.md", markdown)
-    write_atomically(place / "report.html", report_page(rows, manifest))
+    write_atomically(place / "report.html", report_page(rows, summaries, manifest))
     return markdown
 
 
-def report_page(rows: Sequence[Row], manifest: Mapping[str, Any]) -> str:
-    """The page; it holds the model's answers and none of the facts' texts."""
+def report_page(rows: Sequence[Row], summaries: Sequence[GroupSummary], manifest: Mapping[str, Any]) -> str:
+    """The page of `rows`, summed up in `summaries`; it holds the model's answers and none of the facts' texts."""
     measured = frame.counted(len(rows), "answer", "answers")
     heading = tag("h1", "Knowledge conflicts") + tag(
         "p", text(f"{manifest['made_with']['model']}; {measured}."), class_="soft"
     )
-    styles = {one.label: number for number, one in enumerate(summarise(rows))}
+    styles = {one.label: number for number, one in enumerate(summaries)}
     figures = [tag("figure", panel.svg(f"plot{number}")) for number, panel in enumerate(_panels(rows, styles))]
     sections = [frame.section("Conflict and persuasion", frame.legend(styles), frame.grid(figures))]
-    sections += [frame.section(table.title, frame.table(table)) for table in _tables(rows)]
+    sections += [frame.section(table.title, frame.table(table)) for table in _tables(summaries)]
     sections.append(frame.section("Answers", *_answers(rows)))
     sections.append(frame.section("Where the numbers come from", _origin(manifest)))
     return frame.whole_page("Knowledge conflicts", heading, sections)
 
 
-def _tables(rows: Sequence[Row]) -> list[Table]:
-    found = [summary_table(rows), contrast_table(rows), correlation_table(rows)]
+def _tables(summaries: Sequence[GroupSummary]) -> list[Table]:
+    found = [summary_table(summaries), contrast_table(summaries), correlation_table(summaries)]
     return [table for table in found if table is not None]
 
 

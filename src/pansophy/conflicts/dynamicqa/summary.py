@@ -65,10 +65,10 @@ def summarise(rows: Sequence[Row]) -> list[GroupSummary]:
     return [_summary(*key, group) for key, group in groups.items()]
 
 
-def contrasts(rows: Sequence[Row]) -> list[Contrast]:
+def contrasts(summaries: Sequence[GroupSummary]) -> list[Contrast]:
     """Every partition against the first, by answer."""
     found = []
-    counted = {(one.partition, one.answer): one for one in summarise(rows)}
+    counted = {(one.partition, one.answer): one for one in summaries}
     partitions = list(dict.fromkeys(partition for partition, _ in counted))
     for (partition, answer), group in counted.items():
         base = counted.get((partitions[0], answer))
@@ -97,7 +97,7 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
     return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
 
 
-def summary_table(rows: Sequence[Row]) -> Table:
+def summary_table(summaries: Sequence[GroupSummary]) -> Table:
     """The summaries as a table."""
     header = ("Partition, answer", "Answers", "Persuaded", "Stubborn", "Changed", "CP", "SE", "Discrete SE", "Failed")
     lines = tuple(
@@ -112,7 +112,7 @@ def summary_table(rows: Sequence[Row]) -> Table:
             _nats(one.discrete_entropy),
             str(one.failed),
         )
-        for one in summarise(rows)
+        for one in summaries
     )
     note = (
         "Persuaded, stubborn and changed (persuaded to another answer than the model's own) are shares x 100 of the "
@@ -122,9 +122,8 @@ def summary_table(rows: Sequence[Row]) -> Table:
     return Table("By partition and answer", header, lines, 1, (note,))
 
 
-def correlation_table(rows: Sequence[Row]) -> Table:
+def correlation_table(summaries: Sequence[GroupSummary]) -> Table:
     """Spearman's correlations as a table."""
-    summaries = summarise(rows)
     pairs = list(summaries[0].correlations) if summaries else []
     header = ("Partition, answer", *(f"{_SHORT[one]} and {other}" for one, other in pairs))
     lines = tuple((one.label, *(_correlation(one.correlations[pair]) for pair in pairs)) for one in summaries)
@@ -132,7 +131,7 @@ def correlation_table(rows: Sequence[Row]) -> Table:
     return Table("Correlations", header, lines, 1, (note,))
 
 
-def contrast_table(rows: Sequence[Row]) -> Table | None:
+def contrast_table(summaries: Sequence[GroupSummary]) -> Table | None:
     """The contrasts as a table; None where there is one partition."""
     lines = tuple(
         (
@@ -142,7 +141,7 @@ def contrast_table(rows: Sequence[Row]) -> Table | None:
             "" if one.log_odds is None else f"{one.log_odds:+.2f}",
             "" if one.standard_error is None else f"{one.standard_error:.2f}",
         )
-        for one in contrasts(rows)
+        for one in contrasts(summaries)
     )
     if not lines:
         return None
