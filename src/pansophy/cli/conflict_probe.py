@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from pansophy.conflicts.dynamicqa import DynamicQASettings, Fact, ProbeProgress
     from pansophy.conflicts.entailment import Entailment
+    from pansophy.events import Event
 
 
 class Grouping(StrEnum):
@@ -84,7 +85,7 @@ async def _measure(
 
     chat = open_model(model, base_url=base_url)
     try:
-        engine = Engine()
+        engine = Engine(emit=_warn)
         await engine.prepare(chat)
         probing = ConflictProbe(ChatSampler(chat, engine), entails, asked)
         await probe_facts(probing, facts, output, limit=limit, at_once=at_once, on_progress=_show)
@@ -100,6 +101,14 @@ def _entailment(embedder: str | None) -> Entailment:
     from pansophy.corpus.embed import open_embedder
 
     return CosineEntailment(open_embedder(embedder))
+
+
+def _warn(event: Event) -> None:
+    """Warnings, on standard error."""
+    from pansophy.events import Warned
+
+    if isinstance(event, Warned):
+        typer.echo(f"warning: {event.message}", err=True)
 
 
 def _show(progress: ProbeProgress) -> None:

@@ -77,7 +77,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     Raises:
         RunError: a line in the middle is damaged; says which.
     """
-    return list({row["id"]: row for row in read_lines(folder / ROWS, lambda row: {**row, "id": row["id"]})}.values())
+    return list(dict(read_lines(folder / ROWS, lambda row: (str(row["id"]), row))).values())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -52,8 +52,9 @@ class Context:
 class Drawn:
     """The answers to one prompt.
 
-    `answer` is the most likely one, `answers` were drawn, `clusters` group them. `entropy` is their semantic entropy
-    (None where the model tells no log-probabilities), `discrete_entropy` that of the clusters' shares.
+    `answer` is the most likely one, `answers` were drawn, `clusters` group them. `entropy` is their semantic entropy,
+    `discrete_entropy` that of the clusters' shares; where one of the answers has no log-probabilities, the first is
+    None and in the second all weigh the same.
     """
 
     answer: str
