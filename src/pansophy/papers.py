@@ -52,6 +52,9 @@ SYSTEM_MODULES = (
     "pansophy.conflicts.combiners.dola",
     "pansophy.conflicts.coda",
     "pansophy.conflicts.ph3",
+    "pansophy.conflicts.dynamicqa",
+    "pansophy.conflicts.mmkc",
+    "pansophy.conflicts.consistency",
 )
 """The modules that each build one system and say in `PAPER` where it comes from."""
 

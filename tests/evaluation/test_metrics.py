@@ -337,3 +337,49 @@ def test_squad_f1_differs_from_english_f1_only_where_nothing_is_left(prediction:
         assert metrics.squad_f1(prediction, golds) == metrics.english_f1(prediction, golds)
     else:
         assert metrics.squad_f1(prediction, golds) == float(any(not metrics.normalise_english(one) for one in golds))
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "score"),
+    [
+        ("the journalist", "journalist", 2 / 3),
+        ("Police killed the gunman", "police kill the gunman", 0.75),
+        ("the gunman police killed", "police killed the gunman", 0.5),
+        ("", "journalist", 0.0),
+        ("...", "!", 0.0),
+    ],
+)
+def test_rouge_l_is_the_f1_of_the_longest_common_subsequence(prediction: str, gold: str, score: float) -> None:
+    assert metrics.rouge_l(prediction, gold) == pytest.approx(score)
+
+
+def test_rouge_l_compares_stems_where_it_is_told_how() -> None:
+    assert metrics.rouge_l("Journalists", ["editor", "journalist"]) == 0
+    assert metrics.rouge_l("Journalists", ["editor", "journalist"], stem=lambda word: word.rstrip("s")) == 1
+    assert metrics.rouge_l("gas", "ga", stem=lambda word: word.rstrip("s")) == 0  # short words stay as they are
+
+
+def _edit_distance(one: str, other: str) -> int:
+    row = list(range(len(other) + 1))
+    for number, left in enumerate(one, start=1):
+        last, row[0] = row[0], number
+        for place, right in enumerate(other, start=1):
+            last, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, last + (left != right))
+    return row[-1]
+
+
+@given(st.text("aBc ", max_size=8), st.lists(st.text("aBc ", max_size=8), min_size=1, max_size=3))
+def test_anls_is_one_less_the_nearest_normalised_edit_distance(prediction: str, golds: list[str]) -> None:
+    said = prediction.strip().lower()
+    expected = 0.0
+    for gold in (one.strip().lower() for one in golds):
+        longest = max(len(said), len(gold))
+        distance = _edit_distance(said, gold) / longest if longest else 0.0
+        expected = max(expected, 1 - distance if distance < 0.5 else 0.0)
+    assert metrics.anls(prediction, golds) == pytest.approx(expected)
+
+
+def test_a_normalised_answer_may_stand_within_a_word() -> None:
+    assert metrics.contains_normalised("A partial view!", "the art") == 1
+    assert metrics.contains("A partial view!", "the art") == 0
+    assert metrics.contains_normalised("anything", ["", "the"]) == 0

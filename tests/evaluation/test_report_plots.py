@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pansophy.evaluation.report import Estimate, frontier
-from pansophy.evaluation.report.axes import log_axis, log_ticks, percent_axis, short_number, spaced
+from pansophy.evaluation.report.axes import (
+    linear_axis,
+    linear_ticks,
+    log_axis,
+    log_ticks,
+    percent_axis,
+    short_number,
+    spaced,
+)
 from pansophy.evaluation.report.panels import (
     BOTTOM,
     COLOURS_DARK,
@@ -189,3 +197,15 @@ def test_a_legend_wraps_within_its_width_and_counts_its_height() -> None:
     assert len(places) == 100
     assert max(int(x) for x, _ in places) < 680
     assert max(int(y) for _, y in places) < height
+
+
+@given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=6))
+def test_a_linear_axis_holds_zero_and_all_values_with_few_even_ticks(values: list[float]) -> None:
+    axis = linear_axis(values, 0, 100)
+    assert axis.low <= min(0.0, *values)
+    assert axis.high >= max(0.0, *values)
+    ticks = linear_ticks(axis)
+    assert len(ticks) <= 6
+    assert all(axis.low - 1e-6 <= tick <= axis.high + 1e-6 for tick in ticks)
+    steps = [after - before for before, after in pairwise(ticks)]
+    assert all(step == pytest.approx(steps[0]) for step in steps)

@@ -35,10 +35,12 @@ class Commands(LazyGroup):
         "mcp": Lazy(
             "pansophy.cli.mcp", "mcp", "Serve corpora to other models' programs over MCP, on standard input and output."
         ),
-        "conflict": Lazy(
-            "pansophy.cli.conflict", "app", "Turn a dial between what a model remembers and what it is told."
-        ),
         "bench": Lazy("pansophy.cli.bench", "app", "Measure strategies and models on questions with known answers."),
+        "conflict": Lazy(
+            "pansophy.cli.conflict",
+            "app",
+            "See and settle conflicts between what a model believes and what it is told.",
+        ),
     }
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from pansophy.conflicts import ACD, COIECD, GRD, AdaCAD, CKPlug, CoDA, Combiner, ContextAwareDecoding, DoLa
 from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder
 from pansophy.conflicts.facts import KnownFact
-from pansophy.conflicts.outcomes import Shares, outcome_of, shares
+from pansophy.conflicts.outcomes import Shares, shares
 from pansophy.conflicts.ph3 import HeadMask, conflict_shares, locate_heads
 from pansophy.errors import UsageError
 from pansophy.models.white_box import Head, WhiteBoxModel
@@ -72,7 +72,7 @@ def measure(
 
 def _shares(scores: Tensor, known: Sequence[KnownFact]) -> Shares:
     best = scores.argmax(-1).tolist()
-    return shares([outcome_of(token, one.memory, one.context) for token, one in zip(best, known, strict=True)])
+    return shares([one.outcome(token) for token, one in zip(best, known, strict=True)])
 
 
 def measure_heads(

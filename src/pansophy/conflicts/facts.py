@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pansophy.conflicts.outcomes import Outcome
 from pansophy.errors import SourceError, UsageError
 from pansophy.models.white_box import WhiteBoxModel
 
@@ -45,6 +46,12 @@ class KnownFact:
     fact: Fact
     memory: int
     context: int
+
+    def outcome(self, token: int) -> Outcome:
+        """Whose word a first token is."""
+        if token == self.memory:
+            return Outcome.MEMORY
+        return Outcome.CONTEXT if token == self.context else Outcome.OTHER
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,34 @@
-"""What became of an answer under conflict: the model's memory, the context's claim, or something else.
+"""Whose word an answer follows: the model's memory, the context, or neither; and the field's rates made of that.
 
-One family under the names that papers give it, each as its source defines it: RM and RC (PH3), ConR, ParR and MR
-(CK-PLUG), BCU and CCU (CUB), OAR, CAR and IAR (MMKC-Bench), R_Ad and R_Ro (KnowPO). Memory is always what the same
-model says without the context. Knows nothing of models: it is given answers and probabilities.
+Every rate compares a reply given with a context to what the same model says without it. They differ in what counts as
+saying so and in what they are a share of; each is named and defined as its source does:
+
+- RM, RC (PH3, Jin et al. 2024, arXiv 2402.18154): `token_rates`;
+- ConR, ParR, MR (CK-PLUG, Bi et al. 2025, arXiv 2503.15888): `reliance_rates`;
+- OAR, CAR, IAR (MMKC-Bench, Jia et al. 2025, arXiv 2505.19509): `answer_rates`;
+- BCU, CCU (CUB, Hagström et al. 2025, arXiv 2505.16518): `binary_utilisation`, `continuous_utilisation`;
+- R_Ad, R_Ro (KnowPO, Zhang et al. 2024, arXiv 2408.03297): `adherence`, `robustness`.
+
+Rates are shares (0..1) with 95% bootstrap intervals over questions. Knows nothing of models, prompts or files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pansophy.errors import UsageError
-from pansophy.evaluation.metrics import Gold, contains
-from pansophy.evaluation.report.statistics import Estimate, bootstrap
+from pansophy.evaluation.metrics import Gold, contains_normalised, golds_of, normalise_english
+from pansophy.evaluation.report.statistics import Estimate, bootstrap, bootstrap_ratio
+
+Says = Callable[[str, Gold], float]
+"""Whether a reply says an answer (any of several names for it): 1 or 0."""
+
+_UNKNOWING = ("don't know", "do not know", "not know", "unknown", "unsure", "not sure", "cannot answer", "can't answer")
 
 
 class Outcome(StrEnum):
-    """Whose answer it is."""
+    """Whose word an answer follows."""
 
     MEMORY = "memory"
     CONTEXT = "context"
@@ -25,11 +36,90 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
-    """The three shares, which sum to 1, each with its 95 % bootstrap interval over items.
+class Trial:
+    """A question that was asked with a context.
 
-    In PH3 `memory` is RM and `context` RC; in MMKC-Bench the three are OAR, CAR and IAR.
+    `reply` is what the model said; `memory` what the same model says without the context (with its other names; empty
+    when it doesn't know); `context` what the context says. `relevant` tells whether the context answers the question.
     """
+
+    reply: str
+    memory: Gold
+    context: Gold
+    relevant: bool = True
+
+    def outcome(self, says: Says = contains_normalised) -> Outcome:
+        """Memory if the reply says what memory says, else context if it says what the context says, else other."""
+        if says(self.reply, self.memory):
+            return Outcome.MEMORY
+        return Outcome.CONTEXT if says(self.reply, self.context) else Outcome.OTHER
+
+
+def same_token(reply: str, gold: Gold) -> float:
+    """1 when the reply is an answer, but for the blanks around: for replies of one token."""
+    return float(reply.strip() in {one.strip() for one in golds_of(gold)})
+
+
+def refuses(reply: str) -> bool:
+    """Whether a reply says that it doesn't know, in one of the usual English ways."""
+    said = reply.lower().replace("’", "'")
+    return any(words in said for words in _UNKNOWING)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRates:
+    """`rm`: the share of first tokens that are memory's; `rc`: that are the context's."""
+
+    rm: Estimate
+    rc: Estimate
+
+
+def token_rates(trials: Sequence[Trial], says: Says = same_token) -> TokenRates:
+    """PH3's RM and RC: over questions that the model knows without a context, where `reply` is the first token."""
+    outcomes = [trial.outcome(says) for trial in trials]
+    return TokenRates(share(outcomes, Outcome.MEMORY), share(outcomes, Outcome.CONTEXT))
+
+
+@dataclass(frozen=True, slots=True)
+class RelianceRates:
+    """`con_r`: replies that say the context's answer; `par_r`: memory's; one that says both counts in both.
+
+    `mr` is the memory ratio ParR / (ParR + ConR), `hit` the share that says either.
+    """
+
+    con_r: Estimate
+    par_r: Estimate
+    mr: Estimate
+    hit: Estimate
+
+
+def reliance_rates(trials: Sequence[Trial], says: Says = contains_normalised) -> RelianceRates:
+    """CK-PLUG's ConR, ParR, MR and hit rate."""
+    context = [says(trial.reply, trial.context) for trial in trials]
+    memory = [says(trial.reply, trial.memory) for trial in trials]
+    either = [max(pair) for pair in zip(context, memory, strict=True)]
+    both = [sum(pair) for pair in zip(context, memory, strict=True)]
+    return RelianceRates(bootstrap(context), bootstrap(memory), bootstrap_ratio(memory, both), bootstrap(either))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRates:
+    """Shares that add up to 1: the original answer is kept (`oar`), the conflicting one taken (`car`), neither
+    (`iar`)."""
+
+    oar: Estimate
+    car: Estimate
+    iar: Estimate
+
+
+def answer_rates(outcomes: Sequence[Outcome]) -> AnswerRates:
+    """MMKC-Bench's OAR, CAR and IAR."""
+    return AnswerRates(*(share(outcomes, one) for one in (Outcome.MEMORY, Outcome.CONTEXT, Outcome.OTHER)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The shares of the three outcomes, which add up to 1, over `items` questions."""
 
     memory: Estimate
     context: Estimate
@@ -37,94 +127,51 @@ class Shares:
     items: int
 
 
-def outcome_of(answer: object, memory: object, context: object) -> Outcome:
-    """By equality: of first tokens (PH3's RM and RC), of option letters (MMKC-Bench). Memory comes first.
+def shares(outcomes: Sequence[Outcome]) -> Shares:
+    """The shares of all three."""
+    memory, context, other = (share(outcomes, one) for one in (Outcome.MEMORY, Outcome.CONTEXT, Outcome.OTHER))
+    return Shares(memory, context, other, len(outcomes))
+
+
+def binary_utilisation(trials: Sequence[Trial], says: Says = same_token) -> Estimate:
+    """CUB's BCU: the share that says the context's answer where the context is relevant, else memory's."""
+    return bootstrap([says(trial.reply, trial.context if trial.relevant else trial.memory) for trial in trials])
+
+
+def continuous_utilisation(with_context: float, without: float) -> float:
+    """CUB's CCU of a token, -1..1: how much of its possible way its probability went when the context came.
+
+    Args:
+        with_context: the token's probability with the context.
+        without: its probability without.
 
     Raises:
-        UsageError: memory and context say the same, so that nothing is in conflict.
+        ValueError: a probability is not within 0..1.
     """
-    if memory == context:
-        raise UsageError(f"memory and context both say {memory!r}: drop the item")
-    return Outcome.MEMORY if answer == memory else Outcome.CONTEXT if answer == context else Outcome.OTHER
-
-
-def shares(outcomes: Sequence[Outcome], *, seed: int = 0) -> Shares:
-    """Raises UsageError without outcomes."""
-    if not outcomes:
-        raise UsageError("no item is left to count")
-
-    def share(of: Outcome) -> Estimate:
-        return bootstrap([float(one is of) for one in outcomes], seed=seed)
-
-    return Shares(share(Outcome.MEMORY), share(Outcome.CONTEXT), share(Outcome.OTHER), len(outcomes))
-
-
-@dataclass(frozen=True, slots=True)
-class Reliance:
-    """CK-PLUG's measures: the share of replies that contain the context's answer (`con_r`), the model's own (`par_r`),
-    either (`hit_rate`); `mr` = ParR / (ParR + ConR), None if no reply contains any. A reply can count for both."""
-
-    con_r: float
-    par_r: float
-    hit_rate: float
-    mr: float | None
-
-
-def reliance(replies: Sequence[str], memories: Sequence[Gold], contexts: Sequence[Gold]) -> Reliance:
-    """Of replies, with the model's and the context's answers, aliases included (arXiv 2503.15888, section 4.1).
-
-    Raises:
-        UsageError: the lists have different lengths, or are empty.
-    """
-    _same_length(replies, memories, contexts)
-    says = [(contains(reply, c), contains(reply, m)) for reply, m, c in zip(replies, memories, contexts, strict=True)]
-    con, par = (sum(column) / len(says) for column in zip(*says, strict=True))
-    hit = sum(max(pair) for pair in says) / len(says)
-    return Reliance(con, par, hit, par / (par + con) if par + con else None)
-
-
-def binary_context_utilisation(answer: object, wanted: object) -> int:
-    """BCU of one item (arXiv 2505.16518): 1 if the first token is the context's, or, where the context is irrelevant,
-    the model's own without it; say which by `wanted`."""
-    return int(answer == wanted)
-
-
-def continuous_context_utilisation(with_context: float, without: float) -> float:
-    """CCU of one token (arXiv 2505.16518): how much of the way to certainty, or to impossibility, the context moves its
-    probability; in [-1, 1].
-
-    Raises:
-        UsageError: a probability out of [0, 1].
-    """
-    if not 0 <= with_context <= 1 or not 0 <= without <= 1:
-        raise UsageError(f"probabilities are between 0 and 1, not {with_context} and {without}")
-    if with_context == without:
+    if not (0 <= with_context <= 1 and 0 <= without <= 1):
+        raise ValueError(f"probabilities are 0..1, not {with_context} and {without}")
+    change = with_context - without
+    if change == 0:
         return 0.0
-    if with_context > without:
-        return (with_context - without) / (1 - without)
-    return (with_context - without) / without
+    return change / (1 - without) if change > 0 else change / without
 
 
-def adherence(replies: Sequence[str], answers: Sequence[Gold], *, seed: int = 0) -> Estimate:
-    """R_Ad (arXiv 2408.03297): the share of replies to relevant or counterfactual contexts that contain the context's
-    answer; containment after normalisation is ours."""
-    _same_length(replies, answers)
-    return bootstrap([contains(reply, gold) for reply, gold in zip(replies, answers, strict=True)], seed=seed)
+def adherence(trials: Iterable[Trial], says: Says = contains_normalised) -> Estimate:
+    """KnowPO's R_Ad: of the trials with a relevant context, those whose reply says the context's answer."""
+    return bootstrap([says(trial.reply, trial.context) for trial in trials if trial.relevant])
 
 
-def robustness(
-    replies: Sequence[str], memories: Sequence[Gold | None], refused: Sequence[bool], *, seed: int = 0
-) -> Estimate:
-    """R_Ro (arXiv 2408.03297): the share of replies to irrelevant contexts that contain what the model says without
-    one, or that refuse where it doesn't know (`memories` None)."""
-    _same_length(replies, memories, refused)
-    kept = [
-        float(refuses) if memory is None else contains(reply, memory)
-        for reply, memory, refuses in zip(replies, memories, refused, strict=True)
-    ]
-    return bootstrap(kept, seed=seed)
+def robustness(trials: Iterable[Trial], says: Says = contains_normalised) -> Estimate:
+    """KnowPO's R_Ro: of the trials with an irrelevant context, those whose reply says what memory says, or that it
+    doesn't know where memory doesn't."""
+    return bootstrap([_robust(trial, says) for trial in trials if not trial.relevant])
 
 
-def _same_length(*columns: Sequence[object]) -> None:
-    if len({len(column) for column in columns}) != 1 or not columns[0]:
-        raise UsageError(f"one entry for each item is needed, not {', '.join(str(len(column)) for column in columns)}")
+def _robust(trial: Trial, says: Says) -> float:
+    known = any(normalise_english(one) for one in golds_of(trial.memory))
+    return says(trial.reply, trial.memory) if known else float(refuses(trial.reply))
+
+
+def share(outcomes: Sequence[Outcome], wanted: Outcome) -> Estimate:
+    """The share of one outcome."""
+    return bootstrap([float(one is wanted) for one in outcomes])

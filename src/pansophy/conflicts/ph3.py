@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from pansophy.conflicts.facts import KnownFact
-from pansophy.conflicts.outcomes import Outcome, Shares, outcome_of, shares
+from pansophy.conflicts.outcomes import Outcome, Shares, shares
 from pansophy.errors import SourceError, UsageError
 from pansophy.models.white_box import Head, WhiteBoxModel, captured_heads, edited_heads
 from pansophy.models.white_box.anatomy import output_columns
@@ -292,7 +292,7 @@ def _outcomes(model: WhiteBoxModel, known: Sequence[KnownFact], mask: HeadMask |
     else:
         with mask.applied(model):
             best = model.next_log_probs(prompts).argmax(-1).tolist()
-    return [outcome_of(token, one.memory, one.context) for token, one in zip(best, known, strict=True)]
+    return [one.outcome(token) for token, one in zip(best, known, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

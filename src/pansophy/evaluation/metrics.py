@@ -4,7 +4,8 @@ The rules are those of the benchmarks' own scorers, quirks included, so that num
 HotpotQA's exact match and F1 (Yang et al. 2018), and the English and Chinese question-answering F1 of InfiniteBench
 (Zhang et al. 2024, arXiv 2402.13718), whose three circulating scorers agree on these two tasks; RULER's string matches
 (Hsieh et al. 2024, arXiv 2404.06654); LongBench-v2's letters (Bai et al. 2024, arXiv 2412.15204); MuSiQue's F1 (Trivedi
-et al. 2022, arXiv 2108.00573). Knows nothing of models, datasets or files.
+et al. 2022, arXiv 2108.00573); ROUGE-L (Lin 2004); DocVQA's ANLS (Biten et al. 2019, arXiv 1905.13648). Knows
+nothing of models, datasets or files.
 
 Gold answers are a string or a sequence of strings; a plain string is one answer, never a sequence of characters.
 """
@@ -186,6 +187,52 @@ def option_letter(reply: str) -> str | None:
 def option_match(prediction: str, gold: Gold) -> float:
     """1 when the reply's `option_letter`, or all of the reply, is a gold answer (its letter or its text), else 0."""
     return float(bool({option_letter(prediction), prediction.strip()} & set(golds_of(gold))))
+
+
+def contains_normalised(prediction: str, gold: Gold) -> float:
+    """1 when a gold answer stands in the prediction, both normalised, be it within a word; else 0.
+
+    Stricter eyes than `contains` are blind to "art" in "part"; scorers of knowledge conflicts are not.
+    """
+    said = normalise_english(prediction)
+    normalised = (normalise_english(one) for one in golds_of(gold))
+    return float(any(one and one in said for one in normalised))
+
+
+_ROUGE_WORD = re.compile(r"[a-z0-9]+")
+
+
+def rouge_l(prediction: str, gold: Gold, *, stem: Callable[[str], str] | None = None) -> float:
+    """ROUGE-L: F1 of the longest common subsequence of words (ASCII letters and digits), the best over the golds.
+
+    `stem` maps a word to its stem; the package `rouge-score` stems words of more than three letters by Porter's rules.
+    """
+    from rapidfuzz.distance import LCSseq
+
+    def words(text: str) -> list[str]:
+        found = _ROUGE_WORD.findall(text.lower())
+        return [stem(word) if stem is not None and len(word) > 3 else word for word in found]
+
+    said = words(prediction)
+    best = 0.0
+    for one in golds_of(gold):
+        expected = words(one)
+        if common := LCSseq.similarity(said, expected):
+            best = max(best, 2 * common / (len(said) + len(expected)))
+    return best
+
+
+def anls(prediction: str, gold: Gold, *, threshold: float = 0.5) -> float:
+    """DocVQA's ANLS of one answer: 1 less the normalised edit distance to the nearest gold, 0 from `threshold` on.
+
+    Letter case and the blanks around are ignored; two empty texts are equal.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    said = prediction.strip().lower()
+    distances = [Levenshtein.normalized_distance(said, one.strip().lower()) for one in golds_of(gold)]
+    nearest = min(distances, default=1.0)
+    return 1.0 - nearest if nearest < threshold else 0.0
 
 
 def _words(text: str) -> list[str]:

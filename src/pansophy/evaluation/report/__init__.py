@@ -6,7 +6,7 @@ the tables hold, `markdown` and `page` show them, `plots` draws.
 
 from pansophy.evaluation.report.build import Report, build_report
 from pansophy.evaluation.report.series import Series, Sweep, frontier
-from pansophy.evaluation.report.statistics import RESAMPLES, Estimate, bootstrap, sign_flip_p_value
+from pansophy.evaluation.report.statistics import RESAMPLES, Estimate, bootstrap, bootstrap_ratio, sign_flip_p_value
 from pansophy.evaluation.report.summaries import METRICS, Comparison, StrategySummary, compare, summarise
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "StrategySummary",
     "Sweep",
     "bootstrap",
+    "bootstrap_ratio",
     "build_report",
     "compare",
     "frontier",

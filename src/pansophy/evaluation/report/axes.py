@@ -70,6 +70,18 @@ def log_ticks(axis: Axis, most: int = 6) -> tuple[float, ...]:
     return (0.0, *found) if axis.zero else tuple(found)
 
 
+def linear_axis(values: Iterable[float], start: float, end: float) -> Axis:
+    """An axis from 0, or the least of `values` where that is less, to their largest."""
+    given = [0.0, *values]
+    low, high = min(given), max(given)
+    return Axis(start, end, low, high if high - low > 1e-9 else low + 1.0)
+
+
+def linear_ticks(axis: Axis, most: int = 6) -> tuple[float, ...]:
+    """At most so many round values, evenly spaced along a linear axis."""
+    return tuple(_even(axis, most))
+
+
 def spaced(axis: Axis, values: Sequence[float], least: float) -> tuple[float, ...]:
     """Those of the ascending `values` that stand at least `least` pixels after the one before."""
     kept: list[float] = []

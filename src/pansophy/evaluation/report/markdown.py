@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def report_markdown(report: Report) -> str:
     lengths = [length_table(sweep) for sweep in report.sweeps() if len(sweep.lengths) > 1]
     tables = [score_table(report), *lengths, kind_table(report), cost_table(report), comparison_table(report)]
-    parts = [part for table in tables if table is not None for part in (_table(table), *map(_text, table.notes))]
+    parts = [
+        part for table in tables if table is not None for part in (markdown_table(table), *map(_text, table.notes))
+    ]
     parts += map(_text, report.notes)
     for label, manifest in report.manifests.items():
         known = origin(manifest)
@@ -34,7 +36,8 @@ def report_markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """The table without its notes."""
     rule = ["---"] * table.names + ["---:"] * (len(table.header) - table.names)
     rows = (map(_text, table.header), rule, *(map(_text, line) for line in table.lines))
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
