@@ -52,6 +52,7 @@ SYSTEM_MODULES = (
     "pansophy.conflicts.combiners.dola",
     "pansophy.conflicts.coda",
     "pansophy.conflicts.ph3",
+    "pansophy.conflicts.kid",
     "pansophy.conflicts.dynamicqa",
     "pansophy.conflicts.mmkc",
     "pansophy.conflicts.consistency",

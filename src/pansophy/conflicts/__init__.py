@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pansophy.conflicts.combiners.interpolation import Interpolation
     from pansophy.conflicts.decoding import Reply, TwoStreamDecoder, TwoStreamProcessor
     from pansophy.conflicts.facts import known_facts, read_facts
+    from pansophy.conflicts.kid import KIDDecoder, KIDSettings, KnowledgeTrie
     from pansophy.conflicts.overshadowing import OvershadowLaw, corpus_audit
     from pansophy.conflicts.ph3 import HeadMask, HeadScores, locate_heads
 
@@ -41,6 +42,9 @@ _WHERE = {
     "HeadMask": "ph3",
     "HeadScores": "ph3",
     "Interpolation": "combiners.interpolation",
+    "KIDDecoder": "kid",
+    "KIDSettings": "kid",
+    "KnowledgeTrie": "kid",
     "OvershadowLaw": "overshadowing",
     "Overshadowing": "coda",
     "Reply": "decoding",
@@ -67,6 +71,9 @@ __all__ = [
     "HeadMask",
     "HeadScores",
     "Interpolation",
+    "KIDDecoder",
+    "KIDSettings",
+    "KnowledgeTrie",
     "OvershadowLaw",
     "Overshadowing",
     "Reply",
