@@ -98,6 +98,17 @@ def test_a_store_of_a_newer_version_is_not_touched(tmp_path):
         start(RunStore(path))
 
 
+def test_a_store_whose_version_another_process_has_not_written_down_yet_is_usable(tmp_path):
+    path = str(tmp_path / "runs.sqlite")
+    with RunStore(path) as store:
+        kept = start(store)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM pansophy_schema")
+    with RunStore(path) as store:
+        assert store.open(kept.id).info.id == kept.id
+        assert start(store).id != kept.id
+
+
 def test_a_server_that_is_not_there_is_explained_without_the_password():
     store = RunStore("postgresql://user:very-secret@127.0.0.1:9/runs")
     with pytest.raises(StoreError, match="Check that the server runs") as caught:

@@ -253,7 +253,8 @@ def _ensure_schema(engine: sa.Engine, where: str) -> None:
     if not sa.inspect(engine).has_table(schema_version.name):
         _create_tables(engine)
     found = _found_version(engine)
-    if found == 1:  # had no jobs yet, and is otherwise the same
+    # 1 had no jobs yet, and is otherwise the same; None: another process is at it, and has not yet written it down
+    if found in (1, None):
         _create_tables(engine)
         found = _found_version(engine)
     if found != SCHEMA_VERSION:
