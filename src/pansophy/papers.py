@@ -52,6 +52,8 @@ SYSTEM_MODULES = (
     "pansophy.conflicts.combiners.dola",
     "pansophy.conflicts.coda",
     "pansophy.conflicts.ph3",
+    "pansophy.conflicts.juice",
+    "pansophy.conflicts.iti",
     "pansophy.conflicts.kid",
     "pansophy.conflicts.dynamicqa",
     "pansophy.conflicts.mmkc",

@@ -76,3 +76,7 @@ def test_what_cannot_be_read_or_opened_is_said(facts: Path, tmp_path: Path, open
     probe(tmp_path / "none.csv", "-m", "m", "-o", tmp_path / "out", fails=SourceError)
     probe(facts, "-m", "m", "--embedder", "nonsense", "-o", tmp_path / "out", fails=UsageError)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_endpoints_model_cannot_be_looked_into(facts, tmp_path):
+    probe(facts, "-o", tmp_path / "r", "--white-box", "--base-url", "http://127.0.0.1:9/v1", fails=UsageError)

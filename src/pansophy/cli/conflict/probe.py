@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pansophy.errors import UsageError
+
 if TYPE_CHECKING:
     from pansophy.conflicts.dynamicqa import DynamicQASettings, Fact, ProbeProgress
     from pansophy.conflicts.entailment import Entailment
@@ -38,6 +40,14 @@ def probe(
     base_url: Annotated[
         str | None, typer.Option(help="The endpoint (else OPENAI_BASE_URL).", show_default=False)
     ] = None,
+    white_box: Annotated[
+        bool,
+        typer.Option(
+            "--white-box",
+            help="Load the model into torch, as pansophy conflict ask does: whole distributions instead of the few "
+            "tokens that chat models tell of.",
+        ),
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option("--limit", "-n", min=1, help="How many facts of each partition.", show_default="all"),
@@ -64,7 +74,9 @@ def probe(
     asked = DynamicQASettings(samples=samples, temperature=temperature, seed=seed, grouping=grouping.value)
     entails = _entailment(embedder)
     loaded = [fact for path in facts for fact in load_facts(path)]
-    asyncio.run(_measure(loaded, output, model, base_url, asked, entails, limit, at_once))
+    if white_box and base_url is not None:
+        raise UsageError("an endpoint's model can't be looked into: leave out --base-url or --white-box")
+    asyncio.run(_measure(loaded, output, model, base_url, white_box, asked, entails, limit, at_once))
     typer.echo(write_report(output))
 
 
@@ -73,6 +85,7 @@ async def _measure(
     output: Path,
     model: str,
     base_url: str | None,
+    white_box: bool,
     asked: DynamicQASettings,
     entails: Entailment,
     limit: int | None,
@@ -83,6 +96,13 @@ async def _measure(
     from pansophy.engine import Engine
     from pansophy.models import open_model
 
+    if white_box:
+        from pansophy.conflicts.white_box_sampler import WhiteBoxSampler
+        from pansophy.models import WhiteBoxModel
+
+        probing = ConflictProbe(WhiteBoxSampler(WhiteBoxModel.load(model)), entails, asked)
+        await probe_facts(probing, facts, output, limit=limit, at_once=at_once, on_progress=_show)
+        return
     chat = open_model(model, base_url=base_url)
     try:
         engine = Engine(emit=_warn)
