@@ -53,8 +53,8 @@ def test_a_head_that_helps_on_every_kind_of_prompt_is_chosen_and_turns_a_built_m
     heads = choose_heads(white, known[:4], "memory", each=2)
     assert heads.enlarged == (MEMORY_HEAD,)
     assert CONTEXT_HEAD not in heads.suppressed  # without a lie it says nothing, so that nothing is gained there
-    intervention, share = tune(white, heads, known[4:], "memory")
-    assert share == 1
+    intervention, share = tune(white, heads, known[4:], "memory", grid=((1.0, 30.0), (-1.0,)))
+    assert (dict(intervention.strengths), share) == ({MEMORY_HEAD: 30.0}, 1)
     best = intervention.next_log_probs(white, [one.fact.substituted for one in known]).argmax(-1).tolist()
     assert best == [one.memory for one in known]
     prompt = known[0].fact.substituted
