@@ -35,7 +35,7 @@ class Event:
             fields["usage"] = Usage(**fields["usage"])
         if event_class is AnswerReady:
             fields["answer"] = Answer.from_dict(fields["answer"])
-        for name in ("shown", "cited", "steps"):
+        for name in ("shown", "cited", "steps", "claims"):
             if name in fields:
                 fields[name] = tuple(fields[name])
         return event_class(**fields)
@@ -153,6 +153,34 @@ class NoteWritten(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimTold(Event):
+    """For the ledger, a passage was read by itself: `answer` is what it tells, "" if it doesn't answer the question.
+
+    `document` is "" where the model was asked without any text. `beside` is the document of the other passage that was
+    read with this one, after the two had told different answers.
+    """
+
+    kind: ClassVar[str] = "claim_told"
+    document: str
+    start: int
+    end: int
+    answer: str
+    beside: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictSettled(Event):
+    """The ledger is made: `claims` are the different answers, `settled` is the number of the one that counts or None,
+    `reason` says why."""
+
+    kind: ClassVar[str] = "conflict_settled"
+    claims: tuple[str, ...]
+    settled: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallRetried(Event):
     """The engine tries a call again after `error`, waiting `wait` seconds."""
 
@@ -189,6 +217,8 @@ EVENT_KINDS: dict[str, type[Event]] = {
         ReasoningStarted,
         ReasoningTried,
         NoteWritten,
+        ClaimTold,
+        ConflictSettled,
         CallRetried,
         Warned,
         AnswerReady,

@@ -154,6 +154,75 @@ class Evidence:
     cited: bool = False
 
 
+class Trust(StrEnum):
+    """Whose word counts where texts contradict each other, or the model.
+
+    `text` and `model` say who is believed where those two differ; the others also settle what the texts tell: what most
+    documents tell, what the best rated finding tells, what the newest source tells, or what is left when those that
+    disagree read each other's passages.
+    """
+
+    TEXT = "text"
+    MODEL = "model"
+    MAJORITY = "majority"
+    RATING = "rating"
+    NEWEST = "newest"
+    SWAP = "swap"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One answer to a question, and who gives it.
+
+    `evidence` are the passages that tell it, `dates` those of their documents (ISO 8601, "" for one without);
+    `remembered` tells whether the model says the same without any text.
+    """
+
+    answer: str
+    evidence: tuple[Evidence, ...] = ()
+    dates: tuple[str, ...] = ()
+    remembered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the passages of a text, and the model's memory, each say to a question, and how it was settled.
+
+    `claims` are the different answers; `settled` is the number (from 0) of the one that counts, None if none does for
+    sure; `reason` says why, `before` is what had been answered until then.
+    """
+
+    trust: Trust
+    claims: tuple[Claim, ...]
+    settled: int | None
+    reason: str
+    before: str = ""
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether there is more than one claim."""
+        return len(self.claims) > 1
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether there are several claims, and no rule chose among them."""
+        return self.is_contested and self.settled is None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Ledger:
+        """From plain JSON data, as `Answer.to_dict` has it."""
+        claims = tuple(
+            Claim(
+                claim["answer"],
+                tuple(Evidence(**item) for item in claim["evidence"]),
+                tuple(claim["dates"]),
+                claim["remembered"],
+            )
+            for claim in data["claims"]
+        )
+        return cls(Trust(data["trust"]), claims, data["settled"], data["reason"], data["before"])
+
+
 @dataclass(frozen=True, slots=True)
 class FailedChunk:
     """A chunk that could not be read, and why."""
@@ -166,7 +235,10 @@ class FailedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of a question: what was answered, how it ended, what it rests on and what it cost."""
+    """The result of a question: what was answered, how it ended, what it rests on and what it cost.
+
+    `ledger` is there where it was asked for whom to trust.
+    """
 
     question: str
     text: str
@@ -179,6 +251,7 @@ class Answer:
     run_id: str | None = None
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
+    ledger: Ledger | None = None
     trace: tuple[Event, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -195,12 +268,13 @@ class Answer:
         data["answer"] = data.pop("text")
         data["verdict"] = str(self.verdict)
         data["evidence"] = [dataclasses.asdict(item) for item in self.evidence]
+        data["ledger"] = None if self.ledger is None else dataclasses.asdict(self.ledger)
         data["failed_chunks"] = [dataclasses.asdict(item) for item in self.failed_chunks]
         data["usage"] = dataclasses.asdict(self.usage)
         data["settings"] = dict(self.settings)
         data["warnings"] = list(self.warnings)
-        order = ("question", "answer", "verdict", "evidence", "rounds", "failed_chunks", "usage", "settings", "run_id")
-        return {key: data[key] for key in (*order, "warnings", "seconds")}
+        order = ("question", "answer", "verdict", "evidence", "ledger", "rounds", "failed_chunks", "usage", "settings")
+        return {key: data[key] for key in (*order, "run_id", "warnings", "seconds")}
 
     def to_json(self, indent: int | None = 2) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
@@ -220,4 +294,5 @@ class Answer:
             run_id=data["run_id"],
             warnings=tuple(data["warnings"]),
             seconds=data["seconds"],
+            ledger=Ledger.from_dict(data["ledger"]) if data.get("ledger") else None,
         )

@@ -443,6 +443,15 @@ class Corpus:
         """
         return self._contents.row(document).characters
 
+    def metadata(self, document: str) -> Mapping[str, str]:
+        """What is known about a document besides its text.
+
+        Raises:
+            UnknownDocument: there is none of this id.
+        """
+        known: dict[str, str] = json.loads(self._contents.row(document).metadata)
+        return known
+
     def chunk_sizes(self, start: int, stop: int) -> list[int]:
         """The sizes in UTF-8 bytes of the chunks with index `start` to `stop` (exclusive); their texts aren't read."""
         return self._contents.sizes(start, stop)

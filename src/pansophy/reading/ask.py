@@ -18,7 +18,7 @@ from pansophy.models import ChatModel, PullProgress, open_pair
 from pansophy.reading.strategy import Strategy
 from pansophy.runs import Run, RunStore, fingerprint_of
 from pansophy.runs.store import SETTLED
-from pansophy.types import Answer, Usage
+from pansophy.types import Answer, Trust, Usage
 
 STRATEGIES = {
     "extagents": "pansophy.reading.extagents:ExtAgents",
@@ -97,6 +97,7 @@ async def aask(
     settings: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
     window: int | None = None,
+    trust: Trust | str | None = None,
     fresh: bool = False,
     store: RunStore | bool | None = None,
     emit: Callable[[Event], None] | None = None,
@@ -121,6 +122,8 @@ async def aask(
         settings: of the strategy, where they differ from its defaults.
         limits: calls at once, time, tokens, money.
         window: the context window of models given by name, in tokens.
+        trust: whose word counts where sources contradict each other or the model (a `Trust`: "text", "model",
+            "majority", "rating", "newest", "swap"); the answer then has a ledger of what each of them says.
         fresh: ask again even if the store holds an answer to the same question over the same corpus and settings.
         store: where runs are kept; None for the default one, False for nowhere.
         emit: is told every event as it happens.
@@ -144,7 +147,7 @@ async def aask(
         raise UsageError("the question is empty: say what you want to know")
     kind = strategy_class(strategy)
     reasoner, seeker = open_pair(model, seeker_model, base_url=base_url, window=window, progress=progress)
-    reader = kind(reasoner, seeker_model=seeker, settings=settings, limits=limits or Limits())
+    reader = kind(reasoner, seeker_model=seeker, settings=settings, limits=limits or Limits(), trust=trust)
     try:
         texts, warnings = await asyncio.to_thread(_open_corpus, sources, corpus, allow_urls, progress)
         if opened is not None:
@@ -159,6 +162,7 @@ async def aask(
             "seeker_model": seeker_model if isinstance(seeker_model, str) else None,
             "base_url": base_url,
             "window": window,
+            "trust": None if trust is None else str(trust),
             "settings": dict(settings or {}),
             "allow_urls": allow_urls,
             **(names or {}),
@@ -269,6 +273,7 @@ async def resume(
         settings=given.get("settings") or {},
         base_url=given.get("base_url"),
         window=given.get("window"),
+        trust=given.get("trust"),
     )
     try:
         corpus, warnings = await asyncio.to_thread(

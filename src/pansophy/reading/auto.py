@@ -168,6 +168,9 @@ class Auto(Strategy[AutoSettings]):
         chosen = self._made(session, strategy_class(name), rule.settings)
         session.emit(Routed(strategy=name, reason=rule.reason))
         session.described = {"chosen": {"reason": rule.reason, **chosen.describe()}}
+        if self.trust is not None and not chosen.contestable:
+            session.contestable = False
+            session.warn(f"the answers of the strategy {name} rest on no single passages: there is no ledger")
         return await chosen._read(session)
 
     def _case(self, question: str, corpus: Corpus) -> Case:

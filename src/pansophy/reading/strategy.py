@@ -21,7 +21,7 @@ from pansophy.engine.prices import PriceList
 from pansophy.errors import AuthenticationFailed, BudgetExceeded, ModelError, RunFailed, UnknownModel, UsageError
 from pansophy.events import AnswerReady, ChunkFailed, Event, RunStarted, Warned
 from pansophy.models import ChatModel, open_pair
-from pansophy.types import Answer, Chunk, Evidence, FailedChunk, Span, Usage, Verdict
+from pansophy.types import Answer, Chunk, Evidence, FailedChunk, Span, Trust, Usage, Verdict
 
 Emit = Callable[[Event], None]
 SettingsT = TypeVar("SettingsT")
@@ -33,6 +33,7 @@ class Session:
     Attributes:
         best: what is returned when the budget runs out; a strategy replaces it as it learns more.
         described: what the answer's settings tell beside the strategy's own description.
+        contestable: whether passages can contradict the answer; see `Strategy.contestable`.
     """
 
     def __init__(self, question: str, corpus: Corpus, engine: Engine, emit: Emit | None, run_id: str | None) -> None:
@@ -46,6 +47,7 @@ class Session:
         self.warnings: list[str] = []
         self.trace: list[Event] = []
         self.described: dict[str, Any] = {}
+        self.contestable = True
         self._emit = emit
         self._started = time.monotonic()
 
@@ -121,12 +123,19 @@ class Strategy(ABC, Generic[SettingsT]):
         prices: for `usage.cost`.
         base_url: of the endpoint, for models given by name.
         window: the context window in tokens, for models given by name.
+        trust: whose word counts where sources contradict each other or the model: a `Trust` or its name. The answer
+            then has a `ledger`; None for none.
+
+    Raises:
+        UsageError: a setting or `trust` can't be used.
     """
 
     name: ClassVar[str]
     settings_class: ClassVar[type[Any]]
     reads: ClassVar[bool] = True
     """Whether the strategy reads the corpus, and so has nothing to do with an empty one."""
+    contestable: ClassVar[bool] = True
+    """Whether passages can contradict its answers: not where one counts over the whole text."""
 
     def __init__(
         self,
@@ -138,11 +147,22 @@ class Strategy(ABC, Generic[SettingsT]):
         prices: PriceList = None,
         base_url: str | None = None,
         window: int | None = None,
+        trust: Trust | str | None = None,
     ) -> None:
+        self.trust = None if trust is None else self._trust_from(trust)
         self.model, self.seeker_model = open_pair(model, seeker_model, base_url=base_url, window=window)
         self.settings: SettingsT = self._settings_from(settings)
         self.limits = limits
         self.prices = prices
+
+    @classmethod
+    def _trust_from(cls, trust: str) -> Trust:
+        if not (cls.reads and cls.contestable):
+            raise UsageError(f"the answers of the strategy {cls.name} rest on no single passages: leave out trust")
+        try:
+            return Trust(trust)
+        except ValueError:
+            raise UsageError(f"{trust!r} is nobody to trust: choose one of {', '.join(Trust)}") from None
 
     @classmethod
     def _settings_from(cls, settings: Any) -> Any:
@@ -229,7 +249,13 @@ class Strategy(ABC, Generic[SettingsT]):
             return session.answer("", Verdict.NOTHING_FOUND, rounds=0)
         await session.engine.prepare(self.model, self.seeker_model)
         await self._check_question(session.question)
-        return await self._read(session)
+        answer = await self._read(session)
+        if self.trust is None or not session.contestable or answer.verdict is Verdict.OUT_OF_BUDGET:
+            return answer
+        from pansophy.reading.ledger import settled
+
+        session.best = answer
+        return await settled(session, self.model, answer, self.trust)
 
     async def _check_question(self, question: str) -> None:
         for model in (self.model, self.seeker_model):
@@ -259,6 +285,7 @@ class Strategy(ABC, Generic[SettingsT]):
             "strategy": self.name,
             "model": self.model.name,
             "seeker_model": self.seeker_model.name,
+            **({} if self.trust is None else {"trust": str(self.trust)}),
             **{key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self.settings).items()},  # type: ignore[call-overload]
         }
 

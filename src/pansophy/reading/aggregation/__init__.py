@@ -96,6 +96,7 @@ class Aggregation(Strategy[AggregationSettings]):
     """Reads every part into records, which exact code reduces."""
 
     name = "aggregation"
+    contestable = False
     settings_class = AggregationSettings
 
     async def _read(self, session: Session) -> Answer:
