@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from pansophy.types import Completion as Completion
     from pansophy.types import Document as Document
     from pansophy.types import Evidence as Evidence
+    from pansophy.types import Ledger as Ledger
     from pansophy.types import Span as Span
+    from pansophy.types import Trust as Trust
     from pansophy.types import Usage as Usage
     from pansophy.types import Verdict as Verdict
 
@@ -60,7 +62,19 @@ _MODULE_OF = {
     "RunStore": "pansophy.runs",
     "Event": "pansophy.events",
     **dict.fromkeys(
-        ("Answer", "ChatMessage", "Chunk", "Completion", "Document", "Evidence", "Span", "Usage", "Verdict"),
+        (
+            "Answer",
+            "ChatMessage",
+            "Chunk",
+            "Completion",
+            "Document",
+            "Evidence",
+            "Ledger",
+            "Span",
+            "Trust",
+            "Usage",
+            "Verdict",
+        ),
         "pansophy.types",
     ),
     **dict.fromkeys(

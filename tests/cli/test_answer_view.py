@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.cli.synthetic import answer
 
 from pansophy.cli.answer_view import print_answer
-from pansophy.types import Answer, Evidence, FailedChunk, Usage, Verdict
+from pansophy.types import Answer, Claim, Evidence, FailedChunk, Ledger, Trust, Usage, Verdict
 
 
 def printed(
@@ -56,6 +56,41 @@ def test_failed_chunks_are_counted_and_the_first_is_named() -> None:
     failed = (FailedChunk("a.md", 10, 90, "no reply"), FailedChunk("b.md", 0, 5, "no reply"))
     text = printed(dataclasses.replace(answer(), failed_chunks=failed))
     assert "2 chunks could not be read; the first: a.md, characters 10-90: no reply" in text
+
+
+def contested(settled: int | None) -> Answer:
+    """Two letters that contradict each other, and a model that agrees with the second."""
+    letters = [Evidence(f"{name}.txt", 0, 9, f"It is {name}.", "", 50, 1) for name in ("Ada", "Bo")]
+    claims = (Claim("Ada", (letters[0],), ("2019",)), Claim("Bo", (letters[1],), ("",), remembered=True))
+    return dataclasses.replace(answer(), ledger=Ledger(Trust.NEWEST, claims, settled, "for a reason", "Bo"))
+
+
+def test_answers_that_contradict_each_other_are_shown_with_their_sources_the_one_that_counts_first() -> None:
+    lines = printed(contested(1), width=200).splitlines()
+    at = lines.index("2 answers contradict each other, settled by newest: for a reason")
+    assert [line.strip() for line in lines[at + 1 : at + 8]] == [
+        "= Bo",
+        "Bo.txt, line 7",
+        "“It is Bo.”",
+        "the model, without any text",
+        "x Ada",
+        "Ada.txt, line 7, 2019",
+        "“It is Ada.”",
+    ]
+
+
+def test_an_unresolved_contradiction_prefers_none() -> None:
+    text = printed(contested(None), width=200)
+    assert "unresolved by newest" in text
+    assert "? Ada" in text
+    assert "? Bo" in text
+    assert "= " not in text
+
+
+def test_sources_that_agree_are_told_in_one_line() -> None:
+    alone = Ledger(Trust.TEXT, (Claim("Ada"),), 0, "all passages that answer tell it")
+    text = printed(dataclasses.replace(answer(), ledger=alone))
+    assert "no contradiction: all passages that answer tell it" in text
 
 
 def test_the_summary_has_calls_tokens_time_and_run() -> None:

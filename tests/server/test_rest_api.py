@@ -70,6 +70,15 @@ async def test_a_question_is_answered_with_evidence_that_can_be_read_where_it_sa
     assert (await client.get("/api/v1/corpora/houses/text", params=span)).json()["text"] == SENTENCE
 
 
+async def test_a_question_with_trust_is_answered_with_a_ledger(client):
+    await fill(client)
+    question = await answered(client, trust="majority", strategy="top_k")
+    assert question["trust"] == "majority"
+    ledger = question["answer"]["ledger"]
+    assert (ledger["trust"], ledger["before"]) == ("majority", question["answer"]["answer"])
+    assert (await answered(client))["answer"]["ledger"] is None
+
+
 async def test_events_come_in_order_and_can_be_joined_anywhere(client):
     await fill(client)
     question = await ask(client)
@@ -138,6 +147,8 @@ async def test_what_is_wrong_with_a_request_is_said_in_one_form(client):
     for change in (
         {"strategy": "guessing"},
         {"settings": {"no_such": 1}},
+        {"trust": "everyone"},
+        {"trust": "text", "strategy": "no_context"},
         {"settings": {"rounds": "many"}},
         {"limits": {"max_calls": 0}},
         {"question": " "},

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pansophy.cli.wording import ENDLESS, clock, counted, one_line, printable, short_count
-from pansophy.types import Answer, Evidence, Usage, Verdict
+from pansophy.types import Answer, Evidence, Ledger, Usage, Verdict
 
 Locate = Callable[[Evidence], int | None]
 """Gives the line (from 1) on which a piece of evidence stands, None when it can't be told."""
@@ -44,6 +44,8 @@ def _parts(answer: Answer, locate: Locate, summary: bool, everything: bool) -> I
     if remark := _remark(answer):
         yield Text(remark, style="yellow")
     yield from _evidence(cited, locate, first=1)
+    if answer.ledger is not None:
+        yield from _ledger(answer.ledger, locate)
     others = [item for item in answer.evidence if not item.cited]
     others.sort(key=lambda item: -item.rating)
     shown = others if everything else [] if cited else others[:CLOSEST]
@@ -89,6 +91,31 @@ def _evidence(items: Sequence[Evidence], locate: Locate, first: int) -> Iterator
         yield Text.assemble((f"[{number}] ", "cyan"), (one_line(item.document), "bold"), (where, "dim"))
         body = f"“{one_line(item.quote)}”" if item.quote else one_line(item.statement)
         yield Padding(Text(body, style="italic" if item.quote else ""), (0, 0, 0, 4), expand=False)
+
+
+def _ledger(ledger: Ledger, locate: Locate) -> Iterator[RenderableType]:
+    """The claims where there are several, the one that counts first, with who tells each; and why that one counts."""
+    yield Text()
+    if not ledger.is_contested:
+        yield Text(f"no contradiction: {ledger.reason}", style="dim")
+        return
+    yield Text.assemble(
+        (f"{counted(len(ledger.claims), 'answer')} contradict each other", "yellow"),
+        (f", {'unresolved' if ledger.settled is None else 'settled'} by {ledger.trust}: {ledger.reason}", "dim"),
+    )
+    numbers = sorted(range(len(ledger.claims)), key=lambda number: number != ledger.settled)
+    for number in numbers:
+        claim = ledger.claims[number]
+        sign = "= " if number == ledger.settled else "? " if ledger.settled is None else "x "
+        yield Text.assemble(f"  {sign}", (one_line(claim.answer), "bold" if number == ledger.settled else ""))
+        for item, date in zip(claim.evidence, claim.dates, strict=True):
+            line = locate(item)
+            where = f", characters {item.start}-{item.end}" if line is None else f", line {line}"
+            dated = f", {date}" if date else ""
+            yield Padding(Text.assemble(one_line(item.document), (where + dated, "dim")), (0, 0, 0, 6), expand=False)
+            yield Padding(Text(f"“{one_line(item.quote)}”", style="italic"), (0, 0, 0, 8), expand=False)
+        if claim.remembered:
+            yield Padding(Text("the model, without any text", style="dim"), (0, 0, 0, 6), expand=False)
 
 
 def summary_of(answer: Answer) -> str:

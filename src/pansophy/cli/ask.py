@@ -44,6 +44,17 @@ class Unit(StrEnum):
     SENTENCES = "sentences"
 
 
+class Trust(StrEnum):
+    """Whose word counts where sources contradict each other, or the model."""
+
+    TEXT = "text"
+    MODEL = "model"
+    MAJORITY = "majority"
+    RATING = "rating"
+    NEWEST = "newest"
+    SWAP = "swap"
+
+
 class Language(StrEnum):
     """In which language the prompts are written."""
 
@@ -196,6 +207,16 @@ def ask(
             show_default="with sentences",
         ),
     ] = None,
+    trust: Annotated[
+        Trust | None,
+        typer.Option(
+            help="Look for contradictions, and say whose word counts: the texts' or the model's; or also among texts "
+            "that of most documents, of the best rated finding, of the newest source, or of what is left when they "
+            "are read side by side.",
+            rich_help_panel=READING,
+            show_default="contradictions aren't looked for",
+        ),
+    ] = None,
     examples: Annotated[
         Path | None,
         typer.Option(
@@ -315,6 +336,7 @@ def ask(
             emit=live.emit,
             allow_urls=allow_urls,
             window=window,
+            trust=None if trust is None else str(trust),
             progress=lambda progress: show_step(live, progress),
             opened=lines.opened,
         )

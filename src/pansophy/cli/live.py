@@ -19,8 +19,18 @@ from rich.table import Table
 from rich.text import Text
 
 from pansophy.cli.progress import FAILED, WAITING, Progress, Rung, Try
-from pansophy.cli.wording import clock, counted, one_line, short_count, try_said
-from pansophy.events import ChunkFailed, ChunkRead, Event, NoteWritten, ReasoningTried, Routed, Warned
+from pansophy.cli.wording import claim_said, clock, counted, one_line, settled_said, short_count, try_said
+from pansophy.events import (
+    ChunkFailed,
+    ChunkRead,
+    ClaimTold,
+    ConflictSettled,
+    Event,
+    NoteWritten,
+    ReasoningTried,
+    Routed,
+    Warned,
+)
 
 MAX_GRID_ROWS = 10
 FAINT = 25.0
@@ -207,6 +217,10 @@ class RunView:
         if progress.best is not None:
             rating = (f"{progress.best.rating:.0f} ", "bold green")
             yield "  best", Text.assemble(rating, one_line(progress.best.statement))
+        if progress.claims:
+            last = progress.claims[-1]
+            told = f"{counted(len(progress.claims), 'source')} asked alone; {claim_said(last)}"
+            yield "  ledger", Text(one_line(told))
         usage = progress.usage
         tokens = (
             (usage.prefilled_tokens, "prefilled"),
@@ -259,6 +273,10 @@ def message_of(event: Event) -> Text | None:
             return Text.assemble((f"[round {event.round}, try {event.attempt}] ", "dim"), (said, "bold"))
         case NoteWritten():
             return Text.assemble((f"[note {event.step} of {event.of}] ", "dim"), one_line(event.text))
+        case ClaimTold():
+            return Text.assemble(("[ledger] ", "dim"), one_line(claim_said(event)))
+        case ConflictSettled():
+            return Text.assemble(("[ledger] ", "dim"), (one_line(settled_said(event)), "bold"))
         case Routed():
             return Text(f"[chosen] {event.strategy.replace('_', ' ')}: {one_line(event.reason)}", style="dim")
         case Warned():

@@ -11,6 +11,7 @@ from pansophy.events import (
     CallRetried,
     ChunkFailed,
     ChunkRead,
+    ClaimTold,
     Event,
     NoteWritten,
     ReasoningStarted,
@@ -58,6 +59,7 @@ class Progress:
     rungs: list[Rung] = field(default_factory=list)
     best: ChunkRead | None = None
     note: NoteWritten | None = None
+    claims: list[ClaimTold] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     retries: int = 0
     last_retry: str = ""
@@ -90,6 +92,9 @@ class Progress:
             case NoteWritten():
                 self.usage += event.usage
                 self.note = event
+            case ClaimTold():
+                self.usage += event.usage
+                self.claims.append(event)
             case CallRetried():
                 self.retries += 1
                 self.last_retry = event.error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pansophy.events import ReasoningTried
+from pansophy.events import ClaimTold, ConflictSettled, ReasoningTried
 
 ENDLESS = 1_000_000
 """The width of a console in which nothing is wrapped: for what is no terminal."""
@@ -41,6 +41,22 @@ def clock(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """ "1 call", "2 calls", "1,200 calls"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def claim_said(event: ClaimTold) -> str:
+    """What one passage tells by itself, or the model without any."""
+    who = event.document or "the model, without any text"
+    beside = f" beside {event.beside}" if event.beside else ""
+    return f"{who}{beside}: {event.answer or 'no answer'}"
+
+
+def settled_said(event: ConflictSettled) -> str:
+    """How the ledger came out."""
+    if len(event.claims) < 2:
+        return f"no contradiction: {event.reason}"
+    if event.settled is None:
+        return f"unresolved among {', '.join(event.claims)}: {event.reason}"
+    return f"{event.claims[event.settled]}: {event.reason}"
 
 
 def try_said(event: ReasoningTried) -> str:

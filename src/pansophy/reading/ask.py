@@ -48,11 +48,12 @@ def strategy_class(name: str) -> type[Strategy[Any]]:
     return found
 
 
-def check_settings(strategy: str, settings: Mapping[str, Any]) -> str:
-    """Make sure that `strategy` can be read with `settings` (plain JSON data); the strategy's own name.
+def check_settings(strategy: str, settings: Mapping[str, Any], trust: str | None = None) -> str:
+    """Make sure that `strategy` can be read with `settings` (plain JSON data) and `trust`; the strategy's own name.
 
     Raises:
-        UsageError: there is no such strategy, it has no such setting, or a setting has no such value.
+        UsageError: there is no such strategy, it has no such setting, a setting has no such value, or its answers have
+            no ledger.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -61,6 +62,8 @@ def check_settings(strategy: str, settings: Mapping[str, Any]) -> str:
         kind._check_names(settings)
         TypeAdapter(kind.settings_class).validate_json(json.dumps(dict(settings)), strict=True)
         kind._settings_from(settings)
+        if trust is not None:
+            kind._trust_from(trust)
     except ValidationError as error:
         faults = [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
         raise UsageError(

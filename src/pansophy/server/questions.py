@@ -47,13 +47,14 @@ def submit(service: Service, access: Access, body: NewQuestion) -> Job:
         UnknownCorpus, UsageError: no such corpus, strategy, setting or limit.
     """
     service.shelf.open(require(access, body.corpus))  # so that a wrong name is an error now, not later
-    strategy = check_settings(body.strategy or service.settings.strategy, body.settings)
+    strategy = check_settings(body.strategy or service.settings.strategy, body.settings, body.trust)
     body.limits.as_limits()
     request = {
         "corpus": body.corpus,
         "question": body.question.strip(),
         "strategy": strategy,
         "settings": body.settings,
+        "trust": None if body.trust is None else str(body.trust),
         "limits": body.limits.given(),
         "fresh": body.fresh,
     }

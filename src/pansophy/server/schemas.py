@@ -10,7 +10,7 @@ from pansophy.corpus import AddReport, CorpusInfo, DocumentInfo, ScoredChunk
 from pansophy.engine import Limits
 from pansophy.runs import Job
 from pansophy.runs.jobs import ENDED
-from pansophy.types import Answer
+from pansophy.types import Answer, Trust
 
 CorpusName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="Letters, digits, '-', '_' and '.'.")
@@ -225,6 +225,11 @@ class NewQuestion(BaseModel):
     question: str = Field(pattern=r"\S", max_length=100_000)
     strategy: str | None = Field(default=None, description="How to read; the service's default if none is given.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Of the strategy, where they differ.")
+    trust: Trust | None = Field(
+        default=None,
+        description="Look for contradictions, and whose word counts; the answer then has a ledger. Not looked for if "
+        "none is given.",
+    )
     limits: LimitsIn = LimitsIn()
     fresh: bool = Field(default=False, description="Ask again even if the same question has been answered before.")
 
@@ -245,6 +250,23 @@ class EvidenceOut(BaseModel):
     cited: bool
 
 
+class ClaimOut(BaseModel):
+    answer: str
+    evidence: list[EvidenceOut] = Field(description="The passages that tell it.")
+    dates: list[str] = Field(description='Of their documents, in their order, as ISO 8601; "" for one without a date.')
+    remembered: bool = Field(description="Whether the model says the same without any text.")
+
+
+class LedgerOut(BaseModel):
+    """What the passages, and the model's memory, each say to the question."""
+
+    trust: Trust
+    claims: list[ClaimOut]
+    settled: Count | None = Field(description="The number of the claim that counts, from 0; null if none does.")
+    reason: str
+    before: str = Field(description="What had been answered before the contradictions were looked for.")
+
+
 class UsageOut(BaseModel):
     calls: Count
     prompt_tokens: Count
@@ -258,6 +280,7 @@ class AnswerOut(BaseModel):
     answer: str
     verdict: str
     evidence: list[EvidenceOut]
+    ledger: LedgerOut | None
     rounds: int
     usage: UsageOut
     warnings: list[str]
@@ -279,6 +302,7 @@ class QuestionOut(BaseModel):
         question="Who relieved the keeper in March?",
         strategy="auto",
         settings={},
+        trust=None,
         limits={},
         created=1767614400.0,
         started=1767614400.1,
@@ -296,6 +320,7 @@ class QuestionOut(BaseModel):
     question: str
     strategy: str
     settings: dict[str, Any]
+    trust: Trust | None
     limits: dict[str, Any]
     created: float = Field(description="Seconds since 1970, as the other times.")
     started: float | None
@@ -317,6 +342,7 @@ class QuestionOut(BaseModel):
             question=request["question"],
             strategy=request["strategy"],
             settings=request["settings"],
+            trust=request.get("trust"),
             limits=request["limits"],
             created=job.created,
             started=job.started,

@@ -92,6 +92,7 @@ class Service:
                 window=self.settings.window,
                 strategy=request["strategy"],
                 settings=request["settings"],
+                trust=request.get("trust"),  # jobs of before it was there have none
                 limits=Limits(**request["limits"]).within(self.settings.most),
                 fresh=request["fresh"],
                 store=self.runs,

@@ -23,6 +23,8 @@ from pansophy.reading.ledger.dates import date_of
         ("memo.txt", {}, "2021年3月5日\n", "2021-03-05"),
         ("memo.txt", {}, "Published on 3rd of June, 2020", "2020-06-03"),
         ("memo.txt", {}, "Updated May 2020", "2020-05"),
+        ("letter-2023.txt", {}, "Date: 4 June 2023\n", "2023-06-04"),
+        ("letter-2023.txt", {}, "Date: 4 June 1923\n", "2023"),
     ],
 )
 def test_told(name: str, metadata: dict[str, str], head: str, date: str) -> None:

@@ -224,6 +224,12 @@ async def test_an_answer_with_a_ledger_survives_json() -> None:
     assert json.loads(answer.to_json())["ledger"]["trust"] == "newest"
 
 
+async def test_an_answer_that_repeats_the_question_is_none() -> None:
+    answer, _ = await read({"a.txt": told("Ada Berg")}, "model", memory="Marsby")
+    assert answer.text == "Ada Berg"
+    assert claims_of(answer) == {"Ada Berg": ["a.txt"]}
+
+
 async def test_a_limit_costs_the_ledger_and_not_the_answer() -> None:
     model = world()
     answer = await TopK(model, trust="majority", limits=Limits(max_calls=2)).run(QUESTION, Corpus.from_texts(THREE))

@@ -24,7 +24,7 @@ from pansophy.events import (
 from pansophy.runs.jobs import JobEnded, JobQueued, JobStarted
 from pansophy.server.page import markup
 from pansophy.server.page.story import Story
-from pansophy.types import Answer, Evidence, Usage, Verdict
+from pansophy.types import Answer, Claim, Evidence, Ledger, Trust, Usage, Verdict
 
 ONE = Usage(calls=1, prompt_tokens=10, completion_tokens=2)
 STARTED = RunStarted(
@@ -127,7 +127,9 @@ class Tags(HTMLParser):
 def everything(text: str) -> str:
     """All that is told of a story in which every word of documents and models is `text`."""
     evidence = (Evidence(text, 0, 5, text, text, 90.0, 1, True),)
-    answer = Answer("Who?", text, Verdict.ANSWERED, evidence, warnings=(text,))
+    claims = (Claim(text, evidence, (text,)), Claim(text, remembered=True))
+    ledger = Ledger(Trust.SWAP, claims, 0, text, text)
+    answer = Answer("Who?", text, Verdict.ANSWERED, evidence, warnings=(text,), ledger=ledger)
     failed = ChunkFailed(round=1, chunk=2, document=text, start=0, end=5, error=text)
     note = NoteWritten(step=1, of=1, text=text, usage=ONE)
     story = story_of(STARTED, read(0, text=text), failed, *tried(True, text), *tried(False, text), note)
@@ -147,6 +149,17 @@ def test_hostile_text_is_shown_as_it_is() -> None:
     assert "script" not in told.tags
     assert "img" not in told.tags
     assert told.text.count("<script>alert(1)</script>") >= 4
+
+
+def test_contradicting_answers_are_told_with_their_sources_the_one_that_counts_first() -> None:
+    told = Evidence("a.txt", 3, 9, "It is Ada.", "", 50.0, 1)
+    claims = (Claim("Bo", remembered=True), Claim("Ada", (told,), ("2019-03",)))
+    answer = Answer("Who?", "Ada", Verdict.ANSWERED, ledger=Ledger(Trust.NEWEST, claims, 1, "it is newer", "Bo"))
+    html = markup.answer(answer, "letters")
+    text = Tags(html).text
+    assert text.index("Ada counts") < text.index("a.txt, 2019-03") < text.index("Bothe model, without any text")
+    assert "settled by newest: it is newer" in text
+    assert markup.place_of("letters", "a.txt", 3, 9).replace("&", "&amp;") in html
 
 
 @pytest.mark.parametrize(

@@ -37,11 +37,9 @@ def date_of(name: str, metadata: Mapping[str, str], head: str) -> str:
             but a date.
     """
     told = {key.casefold(): value for key, value in metadata.items()}
-    return (
-        next((date for key in KEYS if (date := _parsed(told.get(key, "")))), "")
-        or _in_name(name)
-        or next((date for line in head[:HEAD].splitlines() if (date := _of_line(line.strip()))), "")
-    )
+    known = next((date for key in KEYS if (date := _parsed(told.get(key, "")))), "") or _in_name(name)
+    written = next((date for line in head[:HEAD].splitlines() if (date := _of_line(line.strip()))), "")
+    return written if written.startswith(known) else known  # the more precise of two that agree
 
 
 def _in_name(name: str) -> str:

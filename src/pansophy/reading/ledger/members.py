@@ -13,6 +13,7 @@ from pansophy.engine import complete_as
 from pansophy.events import ClaimTold
 from pansophy.models import ChatModel
 from pansophy.reading.conclusion import ANSWER_ALONE, SYSTEM
+from pansophy.reading.extagents.messages import echoes
 from pansophy.reading.ledger.dates import HEAD, date_of
 from pansophy.reading.no_context import Knowing, memory_prompt
 from pansophy.reading.passages import as_text, most_that_fit, quoted, whole
@@ -124,7 +125,7 @@ async def ask_memory(session: Session, model: ChatModel) -> str:
     """
     prompt = memory_prompt(session.question, forced=False)
     reply, completion = await complete_as(session.engine, model, prompt, Knowing, max_tokens=ANSWER_TOKENS)
-    answer = _answer_of(reply)
+    answer = _answer_of(reply, session.question)
     session.emit(ClaimTold(document="", start=0, end=0, answer=answer, beside="", usage=completion.usage))
     return answer
 
@@ -141,7 +142,7 @@ async def _ask(
         session.warn(f"the window of {model.name} is too small for two passages at once: they were not exchanged")
         return ""
     reply, completion = await complete_as(session.engine, model, build(shown)[0], Told, max_tokens=ANSWER_TOKENS)
-    answer = _answer_of(reply)
+    answer = _answer_of(reply, session.question)
     session.emit(
         ClaimTold(
             document=evidence.document,
@@ -155,5 +156,7 @@ async def _ask(
     return answer
 
 
-def _answer_of(reply: Told | Knowing | None) -> str:
-    return reply.answer.strip() if reply is not None and reply.answerable else ""
+def _answer_of(reply: Told | Knowing | None, question: str) -> str:
+    """The answer in a reply; one that says nothing but the question's own words is none."""
+    answer = reply.answer.strip() if reply is not None and reply.answerable else ""
+    return "" if echoes(answer, question) else answer

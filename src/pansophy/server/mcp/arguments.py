@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -36,6 +36,11 @@ class AskArguments(Arguments):
         json_schema_extra={"enum": [*STRATEGIES, None]},
     )
     settings: dict[str, Any] = Field({}, description="Settings of the strategy, where they differ from its defaults.")
+    trust: Literal["text", "model", "majority", "rating", "newest", "swap"] | None = Field(
+        None,
+        description="Look for contradictions among the sources, and with what the model remembers, and say whose word "
+        "counts. Costs up to ten more calls.",
+    )
     limits: LimitsIn = Field(LimitsIn(), description="What the question may take.")
     fresh: bool = Field(False, description="Ask anew although the answer to the same question is stored.")
 

@@ -96,6 +96,7 @@ class Offer:
                 window=self.window,
                 strategy=self.strategy_of(arguments),
                 settings=arguments.settings,
+                trust=arguments.trust,
                 limits=arguments.limits.as_limits(),
                 fresh=arguments.fresh,
                 emit=emit,

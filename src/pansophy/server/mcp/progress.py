@@ -14,6 +14,7 @@ from pansophy.events import (
     CallRetried,
     ChunkFailed,
     ChunkRead,
+    ClaimTold,
     Event,
     NoteWritten,
     ReasoningStarted,
@@ -63,6 +64,8 @@ class Steps:
                 return f"round {event.round}: try {event.attempt}: {end}"
             case NoteWritten():
                 return f"note {event.step} of {event.of}"
+            case ClaimTold():
+                return "asking a source by itself" if event.document else "asking the model without any text"
             case CallRetried():
                 return f"a call failed and is tried again in {event.wait:.0f} s"
             case _:

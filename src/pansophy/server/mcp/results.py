@@ -7,7 +7,7 @@ import dataclasses
 from pydantic import BaseModel, Field
 
 from pansophy.corpus import CorpusInfo, ScoredChunk
-from pansophy.types import Answer, Evidence, Verdict
+from pansophy.types import Answer, Evidence, Ledger, Verdict
 
 CLOSEST = 3
 """How many findings are told when the answer names none."""
@@ -48,12 +48,28 @@ class UsageTold(BaseModel):
     cost: float | None = Field(description="US dollars, where prices are known.")
 
 
+class ClaimTold(BaseModel):
+    """One of the answers that contradict each other, and who gives it."""
+
+    answer: str
+    counts: bool = Field(description="Whether it is the one that was settled on.")
+    sources: list[Citation] = Field(description="The passages that tell it.")
+    dates: list[str] = Field(description="Of the sources, in their order; empty where none is known.")
+    remembered: bool = Field(description="Whether the model says so without any text.")
+
+
 class AskResult(BaseModel):
     question: str
     answer: str
     verdict: Verdict = Field(description="How the question ended; 'forced' is a guess, the answer may then be wrong.")
     citations: list[Citation] = Field(description="What the answer rests on.")
     closest: list[Citation] = Field(description="The closest findings, where the answer rests on none.")
+    contradictions: list[ClaimTold] = Field(
+        description="The answers that contradict each other, if `trust` was given and there are several."
+    )
+    settled: str = Field(
+        description="How, or why not, the contradiction was settled; empty where `trust` wasn't given."
+    )
     rounds: int
     unread_chunks: int = Field(description="How many chunks could not be read.")
     warnings: list[str]
@@ -71,6 +87,8 @@ class AskResult(BaseModel):
             verdict=answer.verdict,
             citations=[Citation.of(number, item) for number, item in enumerate(cited, start=1)],
             closest=[Citation.of(number, item) for number, item in enumerate(others, start=1)],
+            contradictions=_contradictions(answer.ledger),
+            settled="" if answer.ledger is None else answer.ledger.reason,
             rounds=answer.rounds,
             unread_chunks=len(answer.failed_chunks),
             warnings=list(answer.warnings),
@@ -78,6 +96,21 @@ class AskResult(BaseModel):
             seconds=answer.seconds,
             run_id=answer.run_id,
         )
+
+
+def _contradictions(ledger: Ledger | None) -> list[ClaimTold]:
+    if ledger is None or not ledger.is_contested:
+        return []
+    return [
+        ClaimTold(
+            answer=claim.answer,
+            counts=number == ledger.settled,
+            sources=[Citation.of(place, item) for place, item in enumerate(claim.evidence, start=1)],
+            dates=list(claim.dates),
+            remembered=claim.remembered,
+        )
+        for number, claim in enumerate(ledger.claims)
+    ]
 
 
 class Hit(BaseModel):

@@ -47,7 +47,7 @@ from pansophy.types import Span
 
 
 async def ask(desk: Desk, arguments: AskArguments, emit: Emit) -> AskResult:
-    check_settings(desk.offer.strategy_of(arguments), arguments.settings)
+    check_settings(desk.offer.strategy_of(arguments), arguments.settings, arguments.trust)
     await asyncio.to_thread(desk.offer.corpus, arguments.corpus)  # is it on offer?
     return AskResult.of(await desk.answer(arguments, emit))
 

@@ -55,11 +55,28 @@ def _ask_lines(result: AskResult, marks: Marks) -> Iterator[str]:
     for item in result.citations or result.closest:
         yield ""
         yield from _citation_lines(item, marks)
+    yield from _contradiction_lines(result, marks)
     if result.unread_chunks:
         yield f"\n{result.unread_chunks} of the text's chunks could not be read."
     for warning in result.warnings:
         yield f"\nNote: {named(warning)}"
     yield "\n" + _cost(result.usage, result.rounds, result.seconds)
+
+
+def _contradiction_lines(result: AskResult, marks: Marks) -> Iterator[str]:
+    if not result.contradictions:
+        if result.settled:
+            yield f"\nNo contradiction was found: {result.settled}."
+        return
+    yield f"\n{len(result.contradictions)} answers contradict each other. {named(result.settled)}"
+    for claim in result.contradictions:
+        yield f"\n{'The one that counts' if claim.counts else 'Another'}:"
+        yield marks.around(claim.answer)
+        for item, date in zip(claim.sources, claim.dates, strict=True):
+            dated = f", {date}" if date else ""
+            yield f"told by {named(item.document)}, characters {item.start}-{item.end}{dated}"
+        if claim.remembered:
+            yield "told by the model without any text"
 
 
 _VERDICTS = {

@@ -19,9 +19,18 @@ from pansophy.server.page.frame import access_of, failed, failures_told, frame
 from pansophy.server.page.story import Story
 from pansophy.server.schemas import LimitsIn, NewQuestion
 from pansophy.server.service import Service
-from pansophy.types import Answer
+from pansophy.types import Answer, Trust
 
 REFRESH_SECONDS = 0.1
+TRUSTED = {
+    Trust.TEXT: "the texts over the model",
+    Trust.MODEL: "the model over the texts",
+    Trust.MAJORITY: "what most documents tell",
+    Trust.RATING: "the best rated finding",
+    Trust.NEWEST: "the newest source",
+    Trust.SWAP: "what is left when contradicting passages are read side by side",
+}
+"""What can be chosen where contradictions are to be looked for."""
 
 
 def install(service: Service) -> None:
@@ -42,6 +51,9 @@ def install(service: Service) -> None:
             with ui.expansion("How it is read").classes("w-full"):
                 ways = [name for name in STRATEGIES if name != "no_context"]
                 strategy = ui.select(ways, label="Strategy", value=service.settings.strategy).classes("w-full")
+                trusted = ui.select(
+                    {"": "nobody: contradictions aren't looked for", **TRUSTED}, label="Trust", value=""
+                ).classes("w-full")
                 deadline = ui.number("Deadline in seconds", min=1).classes("w-full")
                 fresh = ui.checkbox("Read again although the answer is stored")
 
@@ -53,6 +65,7 @@ def install(service: Service) -> None:
                         corpus=chosen.value,
                         question=asked.value,
                         strategy=strategy.value,
+                        trust=trusted.value or None,
                         limits=LimitsIn(deadline=deadline.value),
                         fresh=fresh.value,
                     )

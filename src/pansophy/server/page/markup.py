@@ -8,7 +8,7 @@ from html import escape
 from urllib.parse import quote, urlencode
 
 from pansophy.server.page.story import Attempt, Cell, Story
-from pansophy.types import Answer, Evidence, Usage, Verdict
+from pansophy.types import Answer, Claim, Evidence, Ledger, Usage, Verdict
 
 MOST_CELLS = 1000
 """Chunks of a round that are drawn; a longer text is told in numbers."""
@@ -105,7 +105,33 @@ def answer(found: Answer, corpus: str) -> str:
     return (
         f'<p class="answer">{said}{marks}</p><p class="verdict">{told}</p>{warnings}'
         f'<ol class="sources">{"".join(_source(number, item, corpus) for number, item in enumerate(sources, 1))}</ol>'
+        f"{_ledger(found.ledger, corpus) if found.ledger else ''}"
     )
+
+
+def _ledger(ledger: Ledger, corpus: str) -> str:
+    """The answers that contradict each other, the one that counts first, with who tells each."""
+    if not ledger.is_contested:
+        return f'<p class="verdict">no contradiction: {as_text(ledger.reason)}</p>'
+    how = "unresolved" if ledger.settled is None else "settled"
+    numbers = sorted(range(len(ledger.claims)), key=lambda number: number != ledger.settled)
+    claims = "".join(_claim(ledger.claims[number], number == ledger.settled, corpus) for number in numbers)
+    return (
+        f'<section class="ledger"><h3>{len(ledger.claims)} answers contradict each other</h3>'
+        f'<p class="verdict">{how} by {ledger.trust}: {as_text(ledger.reason)}</p><ul>{claims}</ul></section>'
+    )
+
+
+def _claim(claim: Claim, counts: bool, corpus: str) -> str:
+    told = "".join(
+        f'<li><a href="{as_text(place_of(corpus, item.document, item.start, item.end))}">'
+        f"<q>{as_text(_short(item.quote))}</q></a>"
+        f"<small>{as_text(item.document + (date and f', {date}'))}</small></li>"
+        for item, date in zip(claim.evidence, claim.dates, strict=True)
+    )
+    memory = "<li><small>the model, without any text</small></li>" if claim.remembered else ""
+    said = f"<b>{as_text(claim.answer)}</b> <small>counts</small>" if counts else as_text(claim.answer)
+    return f'<li>{said}<ul class="sources">{told}{memory}</ul></li>'
 
 
 def _source(number: int, item: Evidence, corpus: str) -> str:
