@@ -71,12 +71,6 @@ class NoContextSettings:
             raise UsageError(f"answer_tokens must be at least 1, not {self.answer_tokens}")
 
 
-def memory_prompt(question: str, *, forced: bool) -> list[ChatMessage]:
-    """A question without any text; the reply is a `Knowing`, or a `Guess` if it is `forced`."""
-    rules = FORCED if forced else JUDGED
-    return [ChatMessage("system", SYSTEM), ChatMessage("user", f"Question: {question}\n\n{rules}")]
-
-
 class NoContext(Strategy[NoContextSettings]):
     """Answers from what the model knows, without evidence."""
 
@@ -88,7 +82,8 @@ class NoContext(Strategy[NoContextSettings]):
         self._begin(session, chunks=0, order="document")
 
         def prompt(forced: bool) -> list[ChatMessage]:
-            return memory_prompt(session.question, forced=forced)
+            rules = FORCED if forced else JUDGED
+            return [ChatMessage("system", SYSTEM), ChatMessage("user", f"Question: {session.question}\n\n{rules}")]
 
         asking = Asking(prompt, Knowing, Guess, self.settings.answer_tokens, self.settings.force)
         concluded = await conclude(session, self.model, asking, ())

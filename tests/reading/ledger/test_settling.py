@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from tests.reading.scripted import judged
 
 from pansophy import Answer, ChatMessage, Corpus, Limits, ScriptedModel
 from pansophy.errors import RequestRefused, UsageError
@@ -36,7 +37,7 @@ THREE = {**TWO, "note-2018.txt": told("Ada Berg")}
 
 def keepers(prompt: Prompt) -> list[str]:
     """Who keeps the light, in the order in which the prompt's text names them."""
-    return re.findall(r"kept by ([A-Z]\w+ [A-Z]\w+)", prompt[1].content.partition("</text>")[0])
+    return re.findall(r"kept by ([A-Z]\w+ [A-Z]\w+)", prompt[-1].content.partition("</text>")[0])
 
 
 def reply(answer: str, *, quote: str = "") -> str:
@@ -56,10 +57,12 @@ def world(
     """
 
     def say(prompt: Prompt, schema: Any) -> str:
-        text = prompt[1].content
-        if "No text is given" in text:
-            return reply(memory)
+        text = prompt[-1].content
+        if "</text>" not in text:
+            return memory
         names = keepers(prompt)
+        if "Answer yes or no" in text:
+            return "yes" if names else "no"
         if '"quote"' in text:  # the strategy, which must show its grounds
             answer = strategy if strategy is not None else names[0]
             return reply(answer, quote=f"The light of Marsby is kept by {answer}.")
@@ -133,9 +136,11 @@ async def test_members_that_invent_withdraw_when_they_read_the_other_passage() -
     invented = itertools.count()
 
     def say(prompt: Prompt, schema: Any) -> str:
-        text = prompt[1].content
-        if "No text is given" in text:
-            return reply("")
+        text = prompt[-1].content
+        if "</text>" not in text:
+            return f"Invented Name {next(invented)}"
+        if "Answer yes or no" in text:
+            return "yes"  # each believes that its passage answers
         material = text.partition("</text>")[0]
         if "light of Marsby is kept by Ada Berg" in material:
             return reply("Ada Berg", quote="The light of Marsby is kept by Ada Berg.")
@@ -151,15 +156,52 @@ async def test_members_that_invent_withdraw_when_they_read_the_other_passage() -
     assert answer.text == "Ada Berg"
     assert answer.verdict is Verdict.ANSWERED
     assert answer.ledger is not None
-    exchanged = [call for call in model.calls if "Read by itself, one of these" in call.messages[1].content]
+    exchanged = [call for call in model.calls if "Read by itself, one of these" in call.messages[-1].content]
     assert len(exchanged) <= 2 * (len(answer.ledger.claims) - 1)  # each pair in both orders
-    assert all(call.messages[1].content.count("# ") == 2 for call in exchanged)
+    assert all(call.messages[-1].content.count("# ") == 2 for call in exchanged)
 
 
 async def test_one_that_always_believes_the_first_passage_settles_nothing() -> None:
     answer, _ = await read(TWO, "swap", together=lambda names: names[0])
     assert answer.ledger is not None
     assert answer.ledger.is_unresolved
+
+
+@pytest.mark.parametrize(("sure", "settled"), [(0.6, True), (0.95, False)])
+async def test_a_passage_that_was_certain_by_itself_does_not_withdraw(sure: float, settled: bool) -> None:
+    """A small model that reads two passages prefers one even where both are right."""
+    usual = world(together=lambda names: "Ada Berg")
+
+    def say(prompt: Prompt, schema: Any) -> Any:
+        if "Answer yes or no" in prompt[-1].content:
+            return judged(sure)
+        return usual._replier(prompt, schema)
+
+    answer = await TopK(ScriptedModel(say), trust="swap").run(QUESTION, Corpus.from_texts(TWO))
+    assert answer.ledger is not None
+    assert answer.ledger.is_unresolved is not settled
+    assert (answer.verdict is Verdict.ANSWERED) is settled
+
+
+async def test_a_passage_that_hardly_answers_tells_nothing() -> None:
+    def say(prompt: Prompt, schema: Any) -> Any:
+        if "Answer yes or no" in prompt[-1].content:
+            return judged(0.9 if "Ada Berg" in prompt[-1].content else 0.3)
+        return world()._replier(prompt, schema)
+
+    answer = await TopK(ScriptedModel(say), trust="text").run(QUESTION, Corpus.from_texts(THREE))
+    assert "Bo Lind" not in claims_of(answer)
+
+
+async def test_what_the_model_says_differently_each_time_is_not_remembered() -> None:
+    names = itertools.cycle(["Ada Berg", "Bo Lind", "Cy Holm"])
+
+    def say(prompt: Prompt, schema: Any) -> Any:
+        return next(names) if "</text>" not in prompt[-1].content else world()._replier(prompt, schema)
+
+    answer = await TopK(ScriptedModel(say), trust="model").run(QUESTION, Corpus.from_texts({"a.txt": told("Ada Berg")}))
+    assert answer.ledger is not None
+    assert [claim.remembered for claim in answer.ledger.claims] == [False]
 
 
 async def test_texts_that_agree_outrank_memory() -> None:
@@ -200,7 +242,7 @@ async def test_without_trust_nobody_is_asked_again() -> None:
 
 async def test_what_the_answer_cites_is_not_asked_again() -> None:
     answer, model = await read({"a.txt": told("Ada Berg")}, "text")
-    alone = [call for call in model.calls if "tells the answer" in call.messages[1].content]
+    alone = [call for call in model.calls if "Answer yes or no" in call.messages[-1].content]
     assert answer.text == "Ada Berg"
     assert alone == []
 
@@ -232,7 +274,7 @@ async def test_an_answer_that_repeats_the_question_is_none() -> None:
 
 async def test_a_limit_costs_the_ledger_and_not_the_answer() -> None:
     model = world()
-    answer = await TopK(model, trust="majority", limits=Limits(max_calls=2)).run(QUESTION, Corpus.from_texts(THREE))
+    answer = await TopK(model, trust="majority", limits=Limits(max_calls=3)).run(QUESTION, Corpus.from_texts(THREE))
     assert answer.text == "Ada Berg" or answer.text == "Bo Lind"
     assert answer.verdict is Verdict.ANSWERED
     assert answer.ledger is None
@@ -243,7 +285,7 @@ async def test_a_model_that_fails_costs_the_ledger_and_not_the_answer() -> None:
     right = world()
 
     async def say(prompt: Prompt, schema: Any) -> Any:
-        if '"quote"' in prompt[1].content:
+        if '"quote"' in prompt[-1].content:
             return right._replier(prompt, schema)
         return RequestRefused("no")
 
@@ -254,8 +296,9 @@ async def test_a_model_that_fails_costs_the_ledger_and_not_the_answer() -> None:
 
 
 async def test_replies_out_of_form_say_nothing() -> None:
-    def say(prompt: Prompt, schema: Any) -> str:
-        return world()._replier(prompt, schema) if '"quote"' in prompt[1].content else "??"
+    def say(prompt: Prompt, schema: Any) -> Any:
+        right = '"quote"' in prompt[-1].content or "Answer yes or no" in prompt[-1].content
+        return world()._replier(prompt, schema) if right else "??"
 
     answer = await TopK(ScriptedModel(say), trust="majority").run(QUESTION, Corpus.from_texts(TWO))
     assert len(claims_of(answer)) == 1

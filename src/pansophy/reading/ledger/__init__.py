@@ -4,6 +4,6 @@ Made after a strategy has answered. Every passage that bears on the question is 
 together by what they say; a stated rule chooses among them, or the conflict is reported as unresolved.
 """
 
-from pansophy.reading.ledger.settling import settled
+from pansophy.reading.ledger.settling import PAPER, settled
 
-__all__ = ["settled"]
+__all__ = ["PAPER", "settled"]

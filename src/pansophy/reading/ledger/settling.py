@@ -11,7 +11,7 @@ have settled their conflict only if they then agree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pansophy.errors import BudgetExceeded, ModelError
@@ -19,7 +19,7 @@ from pansophy.events import ConflictSettled
 from pansophy.models import ChatModel
 from pansophy.papers import Paper
 from pansophy.reading.ledger.claims import RULES, Ruling, Telling, grouped, same_claim, says
-from pansophy.reading.ledger.members import Member, ask_alone, ask_memory, ask_together, members_of
+from pansophy.reading.ledger.members import Member, Reply, ask_alone, ask_memory, ask_together, members_of
 from pansophy.reading.passages import each
 from pansophy.reading.strategy import Session
 from pansophy.types import Answer, Claim, Evidence, Ledger, Trust, Verdict
@@ -30,9 +30,16 @@ PAPER = Paper(
     authors="Jun Zhao, Can Zu, Hao Xu, et al.",
     year=2024,
     arxiv="2402.11550",
-    module="pansophy.reading.ledger.settling",
+    module="pansophy.reading.ledger",
     venue="EMNLP 2024",
 )
+
+CERTAIN = 0.8
+"""The least probability of a yes with which a passage is certain to answer; ours. A small model that reads two passages
+prefers one of them even where both are right (docs/experiments.md): one that is certain doesn't withdraw for that."""
+
+Asked = Mapping[Evidence, tuple[Member, float | None]]
+"""Who told each piece of evidence, and how probable it is that the passage answers the question."""
 
 
 async def settled(session: Session, model: ChatModel, answer: Answer, trust: Trust) -> Answer:
@@ -57,8 +64,9 @@ async def settled(session: Session, model: ChatModel, answer: Answer, trust: Tru
 
 async def _settled(session: Session, model: ChatModel, answer: Answer, trust: Trust) -> Answer:
     members = await asyncio.to_thread(members_of, session.corpus, session.question, answer)
-    tellings = await each(members, lambda member: _telling(session, model, answer, member), len(members))
-    passages = {telling.evidence: member for telling, member in zip(tellings, members, strict=True)}
+    told = await each(members, lambda member: _told(session, model, answer, member, trust), len(members))
+    tellings = [Telling(reply.answer, reply.evidence, member.date) for reply, member in zip(told, members, strict=True)]
+    passages = {reply.evidence: (member, reply.confidence) for reply, member in zip(told, members, strict=True)}
     remembered = await ask_memory(session, model)
     # the answer's own claim comes first, so that it is told in the answer's words
     tellings.sort(key=lambda telling: not same_claim(telling.answer, answer.text))
@@ -73,14 +81,15 @@ async def _settled(session: Session, model: ChatModel, answer: Answer, trust: Tr
     return _amended(answer, ledger)
 
 
-async def _telling(session: Session, model: ChatModel, answer: Answer, member: Member) -> Telling:
-    """What a member tells. One that the answer cites backs it, unless it tells something else by itself."""
-    if member.evidence.cited and says(member.passage.text, answer.text):
-        return Telling(answer.text, member.evidence, member.date)
-    told, evidence = await ask_alone(session, model, member)
-    if not told and member.evidence.cited:
-        return Telling(answer.text, member.evidence, member.date)
-    return Telling(told, evidence, member.date)
+async def _told(session: Session, model: ChatModel, answer: Answer, member: Member, trust: Trust) -> Reply:
+    """What a member tells. One that the answer cites backs it, unless it tells something else by itself; it is asked
+    all the same where it may have to withdraw."""
+    if member.evidence.cited and says(member.passage.text, answer.text) and trust is not Trust.SWAP:
+        return Reply(answer.text, member.evidence, None)
+    reply = await ask_alone(session, model, member)
+    if not reply.answer and member.evidence.cited:
+        return Reply(answer.text, member.evidence, None)
+    return reply
 
 
 def _parts(answer: Answer, claims: Sequence[Claim], remembered: str) -> tuple[Claim, ...]:
@@ -94,9 +103,7 @@ def _parts(answer: Answer, claims: Sequence[Claim], remembered: str) -> tuple[Cl
     return grouped(tellings, remembered=remembered)
 
 
-async def _ruling(
-    session: Session, model: ChatModel, claims: Sequence[Claim], trust: Trust, passages: dict[Evidence, Member]
-) -> Ruling:
+async def _ruling(session: Session, model: ChatModel, claims: Sequence[Claim], trust: Trust, passages: Asked) -> Ruling:
     memory = next((number for number, claim in enumerate(claims) if claim.remembered), None)
     told = [number for number, claim in enumerate(claims) if claim.evidence]
     if trust is Trust.MODEL and memory is not None:
@@ -116,15 +123,14 @@ async def _ruling(
     return Ruling(None if ruling.settled is None else told[ruling.settled], ruling.reason + other)
 
 
-async def _by_swap(
-    session: Session, model: ChatModel, claims: Sequence[Claim], passages: dict[Evidence, Member]
-) -> Ruling:
+async def _by_swap(session: Session, model: ChatModel, claims: Sequence[Claim], passages: Asked) -> Ruling:
     """The claim that is left when one member of each reads the passage of the other as well, pair after pair.
 
-    In both orders, so that a model which believes whatever it reads first settles nothing. Of two that are both
-    given up for a third answer none is left.
+    In both orders, so that a model which believes whatever it reads first settles nothing; and only members that
+    weren't certain by themselves withdraw. Of two that are both given up for a third answer none is left.
     """
     best = [passages[max(claim.evidence, key=lambda item: item.rating)] for claim in claims]
+    certain = [confidence is not None and confidence >= CERTAIN for _, confidence in best]
     standing: int | None = None
     unsettled, swaps = False, 0
     for rival in range(len(claims)):
@@ -133,11 +139,11 @@ async def _by_swap(
             continue
         swaps += 1
         said = [
-            await ask_together(session, model, best[one], best[other])
+            await ask_together(session, model, best[one][0], best[other][0])
             for one, other in ((standing, rival), (rival, standing))
         ]
         told = [{n for n in (standing, rival) if same_claim(claims[n].answer, answer)} for answer in said]
-        if told[0] == told[1] and len(told[0]) == 1:
+        if told[0] == told[1] and len(told[0]) == 1 and not certain[rival if standing in told[0] else standing]:
             (standing,) = told[0]
         elif all(said) and not any(told):
             standing = None
