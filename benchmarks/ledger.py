@@ -18,7 +18,8 @@ from pathlib import Path
 
 from pansophy import Answer, Corpus, aask, open_model
 from pansophy.evaluation import provenance
-from pansophy.reading.ledger.claims import RULES, same_claim
+from pansophy.reading.answers import same_claim
+from pansophy.reading.ledger.claims import RULES
 from pansophy.types import Claim, Trust
 
 FIRST = (

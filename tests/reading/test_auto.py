@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,9 @@ def case(
     affordable: bool = True,
     planned: bool = True,
     chained: bool = False,
+    remembered: bool = False,
 ) -> Case:
-    return Case(asked, tokens, room, affordable, planned, chained)
+    return Case(asked, tokens, room, affordable, planned, chained, remembered)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,7 @@ def case(
         (case(Asked.AGGREGATE, planned=False, tokens=1), {"direct"}),
         (case(tokens=1, chained=True), {"extagents"}),
         (case(Asked.AGGREGATE, chained=True), {"aggregation"}),
+        (case(remembered=True), {"no_context"}),
     ],
 )
 def test_the_first_rule_that_holds_chooses(given: Case, strategies: set[str]) -> None:
@@ -115,12 +118,13 @@ def test_the_first_rule_that_holds_chooses(given: Case, strategies: set[str]) ->
 
 def test_every_case_is_decided_and_every_rule_is_needed() -> None:
     cases = [
-        case(asked, tokens=tokens, affordable=paid, planned=planned, chained=chained)
+        case(asked, tokens=tokens, affordable=paid, planned=planned, chained=chained, remembered=remembered)
         for asked in Asked
         for tokens in (1, 100_000)
         for paid in (False, True)
         for planned in (False, True)
         for chained in (False, True)
+        for remembered in (False, True)
     ]
     assert {route(one)[1].reason for one in cases} == {rule.reason for rule in RULES}
 
@@ -144,6 +148,54 @@ def test_reading_everything_must_fit_the_limits(limits: Limits, enough: bool) ->
 
 def knowing(**options: Any) -> ScriptedModel:
     return agents(lamp_seen, lambda prompt: answered("lamp 1", 1), **options)
+
+
+def remembering(*answers: str) -> ScriptedModel:
+    """Agents that say `answers` in turn when they are asked without any text."""
+    told = itertools.cycle(answers)
+    usual = knowing(window=1500)
+
+    def say(prompt: Any, schema: Any) -> Any:
+        return next(told) if len(prompt) == 1 else usual._replier(prompt, schema)
+
+    return ScriptedModel(say, window=1500)
+
+
+async def test_what_the_model_is_sure_of_is_not_read_if_that_is_allowed() -> None:
+    events: list[Event] = []
+    model = remembering("Lamp 9", "lamp 9.", "Lamp 9", "a lantern", "The lamp 9")
+    answer = await Auto(model, settings={"memory": True}).run(QUESTION, houses(40), emit=events.append)
+    assert (answer.text, answer.verdict, answer.evidence) == ("Lamp 9", Verdict.ANSWERED, ())
+    assert len(model.calls) == answer.usage.calls == 5
+    assert [event.strategy for event in events if isinstance(event, Routed)] == ["no_context"]
+    assert "without any text" in answer.settings["chosen"]["reason"]
+
+
+async def test_what_the_model_is_not_sure_of_is_read() -> None:
+    model = remembering("Lamp 9", "Lamp 8", "Lamp 9", "a lantern", "Lamp 9")
+    answer = await Auto(model, settings={"memory": True, "chunk_tokens": 20}).run(QUESTION, houses(40))
+    assert (answer.text, answer.settings["chosen"]["strategy"]) == ("lamp 1", "extagents")
+
+
+async def test_memory_is_not_asked_unless_that_is_allowed_nor_for_what_only_the_text_can_tell() -> None:
+    model = remembering("Lamp 9")
+    answer = await Auto(model, settings={"chunk_tokens": 20}).run(QUESTION, houses(40))
+    assert answer.text == "lamp 1"
+    model = remembering("Lamp 9")
+    await Auto(model, settings={"memory": True}).run("Summarise the text.", houses(3))
+    assert all(len(call.messages) > 1 for call in model.calls)
+
+
+async def test_with_trust_the_texts_are_asked_about_what_the_model_remembers() -> None:
+    def say(prompt: Any, schema: Any) -> Any:
+        if len(prompt) == 1:
+            return "lamp 9"
+        return "yes" if "Answer yes or no" in prompt[-1].content else answered("lamp 1")
+
+    model = ScriptedModel(say, window=1500)
+    answer = await Auto(model, settings={"memory": True}, trust="text").run(QUESTION, houses(3))
+    assert answer.ledger is not None
+    assert (answer.ledger.before, answer.text) == ("lamp 9", "lamp 1")
 
 
 async def test_the_chosen_strategy_makes_the_same_calls_as_if_it_had_been_named() -> None:

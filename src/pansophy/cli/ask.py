@@ -207,6 +207,15 @@ def ask(
             show_default="with sentences",
         ),
     ] = None,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory",
+            help="With --strategy auto: read nothing if the model, asked five times without any text, nearly "
+            "always says the same.",
+            rich_help_panel=READING,
+        ),
+    ] = False,
     trust: Annotated[
         Trust | None,
         typer.Option(
@@ -300,6 +309,7 @@ def ask(
         "stepwise": stepwise,
         "examples": None if examples is None else read_examples(examples),
         "exhaustive": exhaustive or None,
+        "memory": memory or None,
         "rounds": rounds,
         "chunk_tokens": chunk_tokens,
         "max_chunks": max_chunks,

@@ -3,7 +3,8 @@
 Jeong et al. 2024, Adaptive-RAG, arXiv 2403.14403, choose among ways of answering by a trained classifier of questions.
 Here the choice is a table of rules (`RULES`), of which the first that holds is taken, over the words of the question
 (`cues.py`), the length of the text, the window and the limits: deterministic, without a model call, and told with its
-reason (the event `Routed`, the answer's settings).
+reason (the event `Routed`, the answer's settings). Where the user allows it (`memory`), the model is first asked a few
+times without any text, and nothing is read if it says the same nearly each time.
 
 Limits count, so a run that is resumed without those it began with may go on in another way; what was read is kept.
 Knows nothing of prompts.
@@ -24,9 +25,10 @@ from pansophy.reading.ask import STRATEGIES, strategy_class
 from pansophy.reading.cues import Asked, asked_for
 from pansophy.reading.extagents.chain import chain_of
 from pansophy.reading.extagents.plan import is_small
+from pansophy.reading.memory import recall
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.tokens import BYTES_PER_TOKEN, estimate_tokens
-from pansophy.types import Answer, Example
+from pansophy.types import Answer, Example, Verdict
 
 PAPER = Paper(
     system="Auto",
@@ -38,6 +40,8 @@ PAPER = Paper(
     venue="NAACL 2024",
 )
 
+REMEMBERED = 0.8
+"""The share of the answers without a text that must agree for nothing to be read; ours: four of five."""
 INSTRUCTIONS = 700
 """Tokens that stand in a prompt beside text and question, the reply included."""
 SMALL_WINDOW = 2000
@@ -51,8 +55,9 @@ REREADING = 1.5
 @dataclass(frozen=True, slots=True)
 class Case:
     """What the rules look at: what is asked for, the text's tokens (estimated), how many fit the window beside the
-    question, whether the limits allow reading everything, whether there is a plan or a model that can make one, and
-    whether the question nests relations of which the model can't hold several (`extagents/chain.py`)."""
+    question, whether the limits allow reading everything, whether there is a plan or a model that can make one, whether
+    the question nests relations of which the model can't hold several (`extagents/chain.py`), and whether the model
+    remembers the answer."""
 
     asked: Asked
     tokens: int
@@ -60,6 +65,7 @@ class Case:
     affordable: bool
     planned: bool
     chained: bool
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,11 @@ class Rule:
 
 
 RULES = (
+    Rule(
+        ("no_context",),
+        lambda case: case.remembered,
+        "the model answers it without any text, and says the same nearly each time",
+    ),
     Rule(
         ("aggregation",),
         lambda case: case.asked is Asked.AGGREGATE and case.planned,
@@ -144,6 +155,7 @@ class AutoSettings:
         max_chunks: the most chunks to read.
         language: of the prompts.
         plan: the plan of an aggregation.
+        memory: read nothing if the model, asked a few times without any text, nearly always says the same.
     """
 
     order: str | None = None
@@ -155,6 +167,7 @@ class AutoSettings:
     max_chunks: int | None = None
     language: str | None = None
     plan: Mapping[str, Any] | None = None
+    memory: bool = False
 
 
 class Auto(Strategy[AutoSettings]):
@@ -164,13 +177,21 @@ class Auto(Strategy[AutoSettings]):
     settings_class = AutoSettings
 
     async def _read(self, session: Session) -> Answer:
-        name, rule = route(self._case(session.question, session.corpus))
+        case = self._case(session.question, session.corpus)
+        memory = None
+        if self.settings.memory and case.asked is Asked.FACT:
+            memory = await recall(session, self.model)
+            case = dataclasses.replace(case, remembered=memory.sureness >= REMEMBERED)
+        name, rule = route(case)
         chosen = self._made(session, strategy_class(name), rule.settings)
         session.emit(Routed(strategy=name, reason=rule.reason))
         session.described = {"chosen": {"reason": rule.reason, **chosen.describe()}}
         if self.trust is not None and not chosen.contestable:
             session.contestable = False
             session.warn(f"the answers of the strategy {name} rest on no single passages: there is no ledger")
+        if memory is not None and case.remembered:
+            chosen._begin(session, chunks=0, order="document")
+            return session.answer(memory.answer, Verdict.ANSWERED)
         return await chosen._read(session)
 
     def _case(self, question: str, corpus: Corpus) -> Case:
@@ -185,6 +206,7 @@ class Auto(Strategy[AutoSettings]):
 
     def _made(self, session: Session, kind: type[Strategy[Any]], usual: Mapping[str, Any]) -> Strategy[Any]:
         given = {name: value for name, value in dataclasses.asdict(self.settings).items() if value is not None}
+        del given["memory"]  # that is for the choice alone
         known = {field.name for field in dataclasses.fields(kind.settings_class)}
         if given.get("order") == "latest" and "unit" not in known:  # ExtAgents' alone
             known.discard("order")

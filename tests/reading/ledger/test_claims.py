@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pansophy.reading.ledger.claims import Telling, by_date, by_majority, by_rating, grouped, same_claim, says
+from pansophy.reading.answers import same_claim, says
+from pansophy.reading.ledger.claims import Telling, by_date, by_majority, by_rating, grouped
 from pansophy.types import Claim, Evidence
 
 

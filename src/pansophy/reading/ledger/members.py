@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
-from pansophy.conflicts.closed_book import belief_of, closed_book_prompt
-from pansophy.conflicts.sampling import Sample
 from pansophy.corpus import Corpus
 from pansophy.corpus.pages import pages_by_rank
 from pansophy.engine import complete_as
-from pansophy.errors import EmptyReply
 from pansophy.events import ClaimTold
 from pansophy.models import ChatModel
 from pansophy.reading.conclusion import ANSWER_ALONE, SYSTEM
 from pansophy.reading.extagents.messages import echoes, yes_probability
-from pansophy.reading.ledger.claims import same_claim
 from pansophy.reading.ledger.dates import HEAD, date_of
+from pansophy.reading.memory import recall
 from pansophy.reading.passages import as_text, most_that_fit, quoted, whole
 from pansophy.reading.quotes import sentences
 from pansophy.reading.strategy import Session
@@ -38,10 +34,8 @@ BELIEVED = 0.5
 """The least probability of a yes with which a passage is taken to answer the question; ours. Judged so, and not by a
 field of its reply, a model of 1.5B told letters that answer from those about another place without an error, where the
 field took one in three of these for an answer (docs/experiments.md)."""
-SAMPLES = 5
-TEMPERATURE = 0.7
 REMEMBERED = 0.6
-"""The share of `SAMPLES` answers without a text that must agree for the model to remember anything; ours."""
+"""The share of the answers without a text that must agree for the model to remember anything; ours."""
 
 JUDGE = "Question: {question}\n\nDoes the text above answer this question? Answer yes or no."
 
@@ -161,23 +155,10 @@ async def ask_memory(session: Session, model: ChatModel) -> str:
     Raises:
         ModelError, BudgetExceeded: as `Engine.complete`.
     """
-    drawn = await asyncio.gather(*(_recalled(session, model, seed) for seed in range(SAMPLES)))
-    belief = belief_of(session.question, [Sample(text) for text, _ in drawn], same_claim)
-    answer = _unechoed(belief.answer, session.question) if belief.sureness >= REMEMBERED else ""
-    usage = sum((usage for _, usage in drawn), Usage())
-    session.emit(ClaimTold(document="", start=0, end=0, answer=answer, beside="", usage=usage))
+    memory = await recall(session, model)
+    answer = memory.answer if memory.sureness >= REMEMBERED else ""
+    session.emit(ClaimTold(document="", start=0, end=0, answer=answer, beside="", usage=memory.usage))
     return answer
-
-
-async def _recalled(session: Session, model: ChatModel, seed: int) -> tuple[str, Usage]:
-    prompt = closed_book_prompt(session.question)
-    try:
-        said = await session.engine.complete(
-            model, prompt, max_tokens=ANSWER_TOKENS, temperature=TEMPERATURE, seed=seed
-        )
-    except EmptyReply:
-        return "", Usage()
-    return said.text.strip(), said.usage
 
 
 async def _prompt(

@@ -18,7 +18,8 @@ from pansophy.errors import BudgetExceeded, ModelError
 from pansophy.events import ConflictSettled
 from pansophy.models import ChatModel
 from pansophy.papers import Paper
-from pansophy.reading.ledger.claims import RULES, Ruling, Telling, grouped, same_claim, says
+from pansophy.reading.answers import same_claim, says
+from pansophy.reading.ledger.claims import RULES, Ruling, Telling, grouped
 from pansophy.reading.ledger.members import Member, Reply, ask_alone, ask_memory, ask_together, members_of
 from pansophy.reading.passages import each
 from pansophy.reading.strategy import Session
