@@ -46,6 +46,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.auto",
     "pansophy.reading.no_context",
     "pansophy.reading.ledger",
+    "pansophy.reading.knowledge_solver",
     "pansophy.conflicts.combiners.ck_plug",
     "pansophy.conflicts.combiners.cad",
     "pansophy.conflicts.combiners.adacad",

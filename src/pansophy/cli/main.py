@@ -36,6 +36,7 @@ class Commands(LazyGroup):
             "pansophy.cli.mcp", "mcp", "Serve corpora to other models' programs over MCP, on standard input and output."
         ),
         "bench": Lazy("pansophy.cli.bench", "app", "Measure strategies and models on questions with known answers."),
+        "graph": Lazy("pansophy.cli.graph", "app", "Answer questions by walking a graph of facts."),
         "conflict": Lazy(
             "pansophy.cli.conflict",
             "app",
