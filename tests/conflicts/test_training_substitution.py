@@ -2,7 +2,7 @@
 
 import pytest
 
-from pansophy.conflicts.training.substitution import Refusal, count_refusals, mentions, substitute
+from pansophy.conflicts.training.substitution import SLOT, Refusal, count_refusals, fill, mentions, substitute
 
 
 def test_every_mention_and_alias_is_replaced() -> None:
@@ -39,7 +39,7 @@ def test_replacement_is_taken_literally() -> None:
         ("In Oslo.", ["Oslo", "Kristiania"], "kristiania", Refusal.REPLACEMENT_IS_ALIAS),
         ("In Bergen.", ["Oslo"], "Rome", Refusal.ANSWER_NOT_FOUND),
         ("From Rome to Oslo.", ["Oslo"], "Rome", Refusal.REPLACEMENT_PRESENT),
-        ("In Oslo.", ["Oslo", "York"], "New York", Refusal.ALIAS_LEFT),
+        ("In Oslo.", ["Oslo", "York"], "New York", Refusal.REPLACEMENT_HAS_ALIAS),
         ("In Oslo.", [" "], "Rome", Refusal.EMPTY_ANSWER),
         ("In Oslo.", ["Oslo"], "", Refusal.EMPTY_ANSWER),
     ],
@@ -62,3 +62,30 @@ def test_edited_text_never_tells_the_old_answer() -> None:
 def test_refusals_are_counted_by_reason() -> None:
     results = [substitute("In Bergen.", ["Oslo"], "Rome")] * 2 + [substitute("In Oslo.", ["Oslo"], "Rome")]
     assert count_refusals(results) == {"the answer is not in the context": 2}
+
+
+def test_only_slots_are_filled() -> None:
+    result = fill(f"Ada was a {SLOT}, a {SLOT}'s child and a bakerish one.", ["baker"], "poet")
+    assert result.text == "Ada was a poet, a poet's child and a bakerish one."
+    assert result.replaced == 2
+
+
+@pytest.mark.parametrize(
+    ("context", "answers", "replacement", "refusal"),
+    [
+        ("In Oslo.", ["Oslo"], "Rome", Refusal.ANSWER_NOT_FOUND),
+        (f"In {SLOT}.", ["Oslo", "Kristiania"], "kristiania", Refusal.REPLACEMENT_IS_ALIAS),
+        (f"In {SLOT}, once Kristiania.", ["Oslo", "Kristiania"], "Rome", Refusal.ALIAS_LEFT),
+        (f"In {SLOT}, not Rome.", ["Oslo"], "Rome", Refusal.REPLACEMENT_PRESENT),
+        (f"She was an {SLOT}.", ["actor"], "film actor", Refusal.REPLACEMENT_HAS_ALIAS),
+        (f"In {SLOT}.", [], "Rome", Refusal.EMPTY_ANSWER),
+    ],
+)
+def test_slots_that_would_not_decide_are_refused(
+    context: str, answers: list[str], replacement: str, refusal: Refusal
+) -> None:
+    assert fill(context, answers, replacement).refusal is refusal
+
+
+def test_words_on_both_sides_of_a_slot_are_no_mention() -> None:
+    assert fill(f"In New {SLOT} York.", ["New York"], "Old").text == "In New Old York."

@@ -11,7 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Refusal", "Substitution", "count_refusals", "mentions", "substitute"]
+__all__ = ["SLOT", "Refusal", "Substitution", "count_refusals", "fill", "mentions", "substitute"]
+
+SLOT = "[ENTITY]"
+"""Where the answer belongs, in a text that says so."""
 
 
 class Refusal(StrEnum):
@@ -21,6 +24,7 @@ class Refusal(StrEnum):
     REPLACEMENT_IS_ALIAS = "the replacement is itself an alias of the answer"
     ANSWER_NOT_FOUND = "the answer is not in the context"
     REPLACEMENT_PRESENT = "the replacement is already in the context"
+    REPLACEMENT_HAS_ALIAS = "the replacement contains an alias of the answer"
     ALIAS_LEFT = "an alias of the answer is left in the edited context"
 
 
@@ -54,15 +58,22 @@ def _in_case_of(found: str, replacement: str) -> str:
     return replacement
 
 
+def _unusable(names: Sequence[str], new: str) -> Refusal | None:
+    """Why `new` can stand for none of `names` in any text."""
+    if not names or not new:
+        return Refusal.EMPTY_ANSWER
+    folded = " ".join(new.casefold().split())
+    if any(" ".join(name.casefold().split()) == folded for name in names):
+        return Refusal.REPLACEMENT_IS_ALIAS
+    return None
+
+
 def substitute(context: str, answers: Sequence[str], replacement: str) -> Substitution:
     """Replace every mention of any of `answers` in `context` by `replacement`; a possessive ending stays."""
     new = replacement.strip()
     names = [answer.strip() for answer in answers if answer.strip()]
-    if not names or not new:
-        return Substitution(refusal=Refusal.EMPTY_ANSWER)
-    folded = " ".join(new.casefold().split())
-    if any(" ".join(name.casefold().split()) == folded for name in names):
-        return Substitution(refusal=Refusal.REPLACEMENT_IS_ALIAS)
+    if refusal := _unusable(names, new):
+        return Substitution(refusal=refusal)
     found = mentions(context, names)
     if not found:
         return Substitution(refusal=Refusal.ANSWER_NOT_FOUND)
@@ -70,8 +81,32 @@ def substitute(context: str, answers: Sequence[str], replacement: str) -> Substi
         return Substitution(refusal=Refusal.REPLACEMENT_PRESENT)
     edited = _pattern(names).sub(lambda match: _in_case_of(match.group(), new), context)
     if mentions(edited, names):
-        return Substitution(refusal=Refusal.ALIAS_LEFT)
+        return Substitution(refusal=Refusal.REPLACEMENT_HAS_ALIAS if mentions(new, names) else Refusal.ALIAS_LEFT)
     return Substitution(edited, len(found))
+
+
+def fill(context: str, answers: Sequence[str], replacement: str, *, slot: str = SLOT) -> Substitution:
+    """Put `replacement` into every slot of `context`, and change nothing else.
+
+    A text that also tells the answer outside its slots is refused, as is one that tells the replacement there: the
+    slots would not decide what it says.
+    """
+    new = replacement.strip()
+    names = [answer.strip() for answer in answers if answer.strip()]
+    if refusal := _unusable(names, new):
+        return Substitution(refusal=refusal)
+    parts = context.split(slot)
+    if len(parts) == 1:
+        return Substitution(refusal=Refusal.ANSWER_NOT_FOUND)
+    rest = "\0".join(parts)  # no phrase reaches across a slot
+    if mentions(rest, names):
+        return Substitution(refusal=Refusal.ALIAS_LEFT)
+    if mentions(rest, [new]):
+        return Substitution(refusal=Refusal.REPLACEMENT_PRESENT)
+    edited = new.join(parts)
+    if mentions(edited, names):
+        return Substitution(refusal=Refusal.REPLACEMENT_HAS_ALIAS)
+    return Substitution(edited, len(parts) - 1)
 
 
 def count_refusals(results: Iterable[Substitution]) -> dict[str, int]:
