@@ -27,7 +27,7 @@ SHOTS = (
 
 def few_shot_prompt(question: str) -> list[ChatMessage]:
     """A question behind three that are answered in a word or two: small models answer at length otherwise."""
-    turns = [ChatMessage(role, text) for shot in SHOTS for role, text in zip(("user", "assistant"), shot, strict=True)]
+    turns = [turn for asked, said in SHOTS for turn in (ChatMessage("user", asked), ChatMessage("assistant", said))]
     return [*turns, ChatMessage("user", question)]
 
 

@@ -42,6 +42,11 @@ class Alternatives:
                     self._answers.setdefault(key, []).append(answer)
         self._answers = {key: sorted(set(found)) for key, found in self._answers.items()}
 
+    def mentioned(self, item: Item, text: str) -> list[str]:
+        """Answers to what the item asks, of other items, that the text mentions."""
+        pool = self._answers.get((item.relation, kind_of(item.answers[0])), []) if item.answers else []
+        return [one for one in pool if one in text and mentions(text, [one])]
+
     def replacement(self, item: Item, source: random.Random, tries: int = 20) -> str:
         """Another answer for the item: its own replacement if it has one, else one drawn from items that ask the same,
         or have an answer of the same kind; a number or a year is changed by a little. Empty if none fits its passage.

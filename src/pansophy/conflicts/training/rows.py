@@ -55,6 +55,7 @@ class Pair:
     answer: str = ""
     own: str = ""
     wrong: str = ""
+    source: str = ""
 
 
 Row = Example | Pair

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,17 +22,15 @@ import transformers
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 
 from pansophy.conflicts.decoding import Prompts, chat_prompts, plain_prompts
+from pansophy.conflicts.training.folder import CHECKPOINTS, begin, finish, last_checkpoint
 from pansophy.conflicts.training.gaps import refuse_gaps
 from pansophy.conflicts.training.rows import Example, Pair, Row, counts
 from pansophy.conflicts.training.settings import TrainingSettings
-from pansophy.errors import ModelError, RunError, StoreError, UsageError
-from pansophy.evaluation import provenance
-from pansophy.evaluation.files import refuse_difference, write_json
+from pansophy.errors import ModelError, UsageError
 from pansophy.models.white_box import WhiteBoxModel
-from pansophy.models.white_box.adapters import CARD, WEIGHTS, adapter_at
+from pansophy.models.white_box.adapters import adapter_at
 
 Stage = Literal["sft", "dpo"]
-CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +115,15 @@ def train(
         "rows_sha256": hashlib.sha256(json.dumps([asdict(row) for row in rows]).encode()).hexdigest(),
         "settings": asdict(settings),
     }
-    _begin(folder, card)
+    begin(folder, card)
     losses: list[float] = []
     with _quietly(), _memory_told(white.name, settings):
         network: Any = before.on(white.network, white.identity, trainable=True) if before else white.network
         trainer = _trainer(stage, network, tokenizer, data, folder / CHECKPOINTS, settings, fresh=before is None)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(_Reporting(losses, on_progress))
-        trainer.train(resume_from_checkpoint=_last_checkpoint(folder / CHECKPOINTS))
-    _finish(folder, trainer.model)
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder / CHECKPOINTS))
+    finish(folder, trainer.model)
     return Trained(folder, tuple(losses), len(data), too_long)
 
 
@@ -227,50 +224,6 @@ def _name_of(white: WhiteBoxModel) -> str:
     return str(path.resolve()) if path.exists() else white.name
 
 
-def _begin(folder: Path, card: Mapping[str, Any]) -> None:
-    """Claim the folder for this training, or find it begun."""
-    if (folder / CARD).is_file():
-        try:
-            begun = json.loads((folder / CARD).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{folder / CARD} can't be read ({error}); use another folder") from error
-        refuse_difference(folder, {name: begun.get(name) for name in card}, json.loads(json.dumps(card)))
-        if (folder / WEIGHTS).is_file():
-            raise RunError(f"{folder} holds this very adapter, finished; use it, or another folder")
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise RunError(f"{folder} is not empty, and no training that pansophy began; use another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"can't write {folder}: {error.strerror or error}") from error
-    write_json(folder / CARD, {**card, "begun": provenance.now()})
-
-
-def _finish(folder: Path, network: Any) -> None:
-    """Save the adapter alone: weights last, since they say that the training is over."""
-    partial = folder / "partial"
-    try:
-        network.save_pretrained(str(partial), selected_adapters=["default"], save_embedding_layers=False)
-        for name in sorted((one.name for one in partial.iterdir()), key=lambda name: name == WEIGHTS):
-            if name != "README.md":  # peft's card has nothing in it
-                (partial / name).replace(folder / name)
-        shutil.rmtree(partial)
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    except OSError as error:
-        raise StoreError(f"the adapter can't be written into {folder}: {error.strerror or error}") from error
-    card = json.loads((folder / CARD).read_text("utf-8"))
-    made = {"finished": provenance.now(), "machine": provenance.machine()}
-    versions = {**provenance.versions(), **provenance.versions_of("torch", "transformers", "trl", "peft")}
-    write_json(folder / CARD, {**card, **made, "versions": versions})
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end."""
-    whole = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
-
-
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Without the bars and remarks of the packages below; whoever waits is told by us."""
@@ -294,12 +247,9 @@ def _memory_told(name: str, settings: TrainingSettings) -> Iterator[None]:
     """Says what to do when memory runs out."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if (
-            isinstance(error, RuntimeError)
-            and "not enough memory" not in str(error)
-            and "out of memory" not in str(error)
-        ):
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not any(words in str(error) for words in ("not enough memory", "out of memory")):
             raise
         at_once = settings.at_once or settings.batch
         smaller = [f"at_once={max(at_once // 2, 1)}"] if at_once > 1 else []
