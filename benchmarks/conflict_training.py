@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from pansophy.conflicts.closed_book import CachedSampler
+from pansophy.conflicts.closed_book import CachedSampler, closed_book_prompt
 from pansophy.conflicts.decoding import Decoding, decode
 from pansophy.conflicts.training.answering import answer_rows, own_answers
 from pansophy.conflicts.training.items import Item, read_items, split_by_subject
@@ -138,7 +138,8 @@ def _few_shot(model: WhiteBoxModel, rows: list[Example]) -> list[str]:
 
 
 def _put(question: str, context: str) -> str:
-    return f"Background: {context}\n\n{question}" if context else question
+    asked = closed_book_prompt(question)[0].content
+    return f"Background: {context}\n\n{asked}" if context else asked
 
 
 def _own(model: WhiteBoxModel, items: list[Item], work: Path) -> dict[str, str]:

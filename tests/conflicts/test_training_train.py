@@ -181,6 +181,13 @@ def test_pairs_of_different_lengths_are_refused_unless_forced(base: Path, tmp_pa
     assert mean_gaps({"x": [2, -4]}) == {"x": -1}
 
 
+def test_a_finished_adapter_is_not_trained_again(base: Path, adapter: Path) -> None:
+    before = weights(adapter)
+    again = train(base, "sft", EXAMPLES, adapter, SHORT)
+    assert again.losses == ()
+    assert weights(adapter) == before
+
+
 def test_rows_that_are_too_long_are_left_out_and_told(base: Path, tmp_path: Path) -> None:
     long = Example("x", "relevant", "x", "is", "lamp " * 60, "Rome")
     trained = train(base, "sft", [*EXAMPLES, long], tmp_path / "a", SHORT)
@@ -199,8 +206,6 @@ def test_a_folder_with_something_else_is_left_alone(base: Path, adapter: Path, t
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(RunError, match="not empty"):
         train(base, "sft", EXAMPLES, tmp_path, SHORT)
-    with pytest.raises(RunError, match="finished"):
-        train(base, "sft", EXAMPLES, adapter, SHORT)
     with pytest.raises(RunError, match="rows"):
         train(base, "sft", EXAMPLES[1:], adapter, SHORT)
 

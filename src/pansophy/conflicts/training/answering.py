@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pansophy.conflicts.closed_book import Prompt
+from pansophy.conflicts.closed_book import Prompt, closed_book_prompt
 from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder
 from pansophy.conflicts.sampling import Sampler
 from pansophy.conflicts.training.items import Item
@@ -27,8 +27,10 @@ SHOTS = (
 
 def few_shot_prompt(question: str) -> list[ChatMessage]:
     """A question behind three that are answered in a word or two: small models answer at length otherwise."""
-    turns = [turn for asked, said in SHOTS for turn in (ChatMessage("user", asked), ChatMessage("assistant", said))]
-    return [*turns, ChatMessage("user", question)]
+    turns = []
+    for asked, said in SHOTS:
+        turns += [*closed_book_prompt(asked), ChatMessage("assistant", said)]
+    return [*turns, *closed_book_prompt(question)]
 
 
 async def own_answers(

@@ -17,13 +17,15 @@ from pansophy.evaluation.files import refuse_difference, write_json
 from pansophy.models.white_box.adapters import CARD, WEIGHTS
 
 CHECKPOINTS = "checkpoints"
+MATERIAL, IMITATED = "material", "sft"
+"""What may stand in an adapter's folder beside it: the rows, and the adapter of an earlier stage."""
 
 
-def begin(folder: Path, card: Mapping[str, Any]) -> None:
-    """Claim the folder for the training that `card` describes, or find it begun.
+def begin(folder: Path, card: Mapping[str, Any]) -> bool:
+    """Claim the folder for the training that `card` describes, or find it begun; whether it is finished already.
 
     Raises:
-        RunError: it holds something else, or the finished adapter.
+        RunError: it holds something else.
         StoreError: it can't be written.
     """
     if (folder / CARD).is_file():
@@ -32,16 +34,15 @@ def begin(folder: Path, card: Mapping[str, Any]) -> None:
         except (OSError, ValueError) as error:
             raise RunError(f"{folder / CARD} can't be read ({error}); use another folder") from error
         refuse_difference(folder, {name: begun.get(name) for name in card}, json.loads(json.dumps(card)))
-        if (folder / WEIGHTS).is_file():
-            raise RunError(f"{folder} holds this very adapter, finished; use it, or another folder")
-        return
-    if folder.is_dir() and any(folder.iterdir()):
+        return (folder / WEIGHTS).is_file()
+    if folder.is_dir() and any(one.name not in (MATERIAL, IMITATED) for one in folder.iterdir()):
         raise RunError(f"{folder} is not empty, and no training that pansophy began; use another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"can't write {folder}: {error.strerror or error}") from error
     write_json(folder / CARD, {**card, "begun": provenance.now()})
+    return False
 
 
 def finish(folder: Path, network: Any) -> None:

@@ -42,3 +42,8 @@ class TrainingSettings:
             raise UsageError(f"{', '.join(wrong)} must be above 0")
         if self.at_once is not None and (self.at_once < 1 or self.batch % self.at_once):
             raise UsageError(f"at_once must divide batch ({self.batch}), and {self.at_once} doesn't")
+
+
+KAFT = TrainingSettings()
+KNOWPO_SFT = TrainingSettings(learning_rate=1e-4, epochs=2, max_tokens=1024)  # ours
+KNOWPO_DPO = TrainingSettings(learning_rate=5e-5, epochs=1, max_tokens=1024)  # ours

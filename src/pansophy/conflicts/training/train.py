@@ -69,7 +69,7 @@ def train(
     force: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
-    """Train an adapter, or go on with what was broken off in `output`.
+    """Train an adapter, or go on with what was broken off in `output`; one that is finished there is not trained again.
 
     Args:
         model: a name as for `WhiteBoxModel.load`, or a loaded model, of which a copy is trained. An adapter's folder is
@@ -84,7 +84,7 @@ def train(
 
     Raises:
         UsageError: the rows aren't of the stage's kind, or all too long; the answers of pairs differ in length.
-        RunError: `output` holds something else, or a finished adapter.
+        RunError: `output` holds something else.
         ModelError: memory ran out; says which smaller setting to try.
         StoreError: the folder can't be written.
     """
@@ -115,8 +115,9 @@ def train(
         "rows_sha256": hashlib.sha256(json.dumps([asdict(row) for row in rows]).encode()).hexdigest(),
         "settings": asdict(settings),
     }
-    begin(folder, card)
     losses: list[float] = []
+    if begin(folder, card):
+        return Trained(folder, (), len(data), too_long)
     with _quietly(), _memory_told(white.name, settings):
         network: Any = before.on(white.network, white.identity, trainable=True) if before else white.network
         trainer = _trainer(stage, network, tokenizer, data, folder / CHECKPOINTS, settings, fresh=before is None)
