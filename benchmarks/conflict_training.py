@@ -15,7 +15,6 @@ model's own answers stay in the work folder, so that a run broken off goes on. I
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import json
 import random
@@ -25,7 +24,7 @@ from typing import Any
 
 import torch
 
-from pansophy.conflicts.closed_book import CachedSampler, closed_book_prompt
+from pansophy.conflicts.closed_book import closed_book_prompt
 from pansophy.conflicts.decoding import Decoding, decode
 from pansophy.conflicts.training.answering import answer_rows, own_answers
 from pansophy.conflicts.training.items import Item, read_items, split_by_subject
@@ -33,7 +32,6 @@ from pansophy.conflicts.training.kaft import KaftSettings, build_kaft, evaluate_
 from pansophy.conflicts.training.rows import Example
 from pansophy.conflicts.training.settings import TrainingSettings
 from pansophy.conflicts.training.train import Progress, train
-from pansophy.conflicts.white_box_sampler import WhiteBoxSampler
 from pansophy.evaluation import provenance
 from pansophy.evaluation.files import write_json
 from pansophy.evaluation.metrics import contains
@@ -62,7 +60,7 @@ def main() -> None:
     learnt, _, tested = split_by_subject(items, (0.6, 0.1, 0.3), options.seed)  # a tenth for choosing settings
     learnt, tested = _some(learnt, options.train, options.seed), _some(tested, options.test, options.seed)
     model = WhiteBoxModel.load(options.model, device=options.device)
-    own = _own(model, [*learnt, *tested], work)
+    own = own_answers(model, [*learnt, *tested], work / "own.jsonl")
     rows = list(build_kaft(tested, own, KaftSettings(empty=1, seed=options.seed)).rows)
     training = TrainingSettings(
         learning_rate=options.learning_rate,
@@ -140,11 +138,6 @@ def _few_shot(model: WhiteBoxModel, rows: list[Example]) -> list[str]:
 def _put(question: str, context: str) -> str:
     asked = closed_book_prompt(question)[0].content
     return f"Background: {context}\n\n{asked}" if context else asked
-
-
-def _own(model: WhiteBoxModel, items: list[Item], work: Path) -> dict[str, str]:
-    sampler = CachedSampler(WhiteBoxSampler(model), work / "own.sqlite")
-    return asyncio.run(own_answers(items, sampler))
 
 
 def _some(items: list[Item], count: int, seed: int) -> list[Item]:

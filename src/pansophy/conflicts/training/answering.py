@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from pansophy.conflicts.closed_book import Prompt, closed_book_prompt
-from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder
-from pansophy.conflicts.sampling import Sampler
+from pansophy.conflicts.closed_book import closed_book_prompt
+from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder, decode
 from pansophy.conflicts.training.items import Item
 from pansophy.conflicts.training.rows import Row
 from pansophy.conflicts.training.train import prompts_of
+from pansophy.evaluation.files import append_line, drop_torn_line, read_lines
 from pansophy.models.white_box import WhiteBoxModel
 from pansophy.types import ChatMessage
 
@@ -33,30 +34,53 @@ def few_shot_prompt(question: str) -> list[ChatMessage]:
     return [*turns, *closed_book_prompt(question)]
 
 
-async def own_answers(
+def own_answers(
+    model: WhiteBoxModel,
     items: Sequence[Item],
-    sampler: Sampler,
+    kept: str | Path | None = None,
     *,
-    prompt: Prompt = few_shot_prompt,
-    max_tokens: int = 20,
+    batch: int = 16,
+    max_new_tokens: int = 16,
     on_progress: Count | None = None,
 ) -> dict[str, str]:
-    """The first line of what a model says to each question without a text, greedily, by the items' ids.
+    """What a model says to each question without a text, greedily, by the items' ids.
 
     Args:
+        model: which is asked by `few_shot_prompt`, as a chat if it has a template.
         items: what is asked.
-        sampler: the model; a `CachedSampler` asks it only once.
-        prompt: how it is asked.
-        max_tokens: of an answer.
-        on_progress: called after each item.
+        kept: a file of JSON lines that keeps the answers, so that no question is asked again.
+        batch: questions at a time.
+        max_new_tokens: of an answer; its first line counts.
+        on_progress: called after each batch.
+
+    Raises:
+        RunError: the file is damaged; says where.
+        StoreError: it can't be written.
     """
-    found = {}
-    for number, item in enumerate(items, start=1):
-        (said,) = await sampler.sample(prompt(item.question), count=1, temperature=0.0, max_tokens=max_tokens, seed=0)
-        found[item.id] = next(iter(said.text.strip().splitlines()), "").strip()
+    path = None if kept is None else Path(kept).expanduser()
+    known: dict[str, str] = {}
+    if path is not None:
+        drop_torn_line(path)
+        told = read_lines(path, lambda row: (row["model"], row["question"], row["answer"]))
+        known = {question: answer for name, question, answer in told if name == model.identity}
+    asked = [question for question in dict.fromkeys(item.question for item in items) if question not in known]
+    decoding = Decoding(max_new_tokens=max_new_tokens)
+    for begin in range(0, len(asked), batch):
+        questions = asked[begin : begin + batch]
+        prompts = [_put(model, few_shot_prompt(question)) for question in questions]
+        for question, reply in zip(questions, decode(model, prompts, prompts, None, decoding), strict=True):
+            known[question] = reply.text.strip()
+            if path is not None:
+                append_line(path, {"model": model.identity, "question": question, "answer": known[question]})
         if on_progress is not None:
-            on_progress(number, len(items))
-    return found
+            on_progress(begin + len(questions), len(asked))
+    return {item.id: known[item.question] for item in items}
+
+
+def _put(model: WhiteBoxModel, messages: Sequence[ChatMessage]) -> str:
+    if model.tokenizer.chat_template:
+        return model.chat_prompt(messages)
+    return "\n".join(message.content for message in messages)
 
 
 def answer_rows(

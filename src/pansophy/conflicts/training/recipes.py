@@ -6,12 +6,10 @@ off is gone on with by the same call.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pansophy.conflicts.closed_book import CachedSampler
 from pansophy.conflicts.training.answering import own_answers
 from pansophy.conflicts.training.folder import IMITATED, MATERIAL
 from pansophy.conflicts.training.items import Item
@@ -20,7 +18,6 @@ from pansophy.conflicts.training.knowpo import KnowpoSettings, build_knowpo
 from pansophy.conflicts.training.rows import Row, counts, write_rows
 from pansophy.conflicts.training.settings import KAFT, KNOWPO_DPO, KNOWPO_SFT, TrainingSettings
 from pansophy.conflicts.training.train import Progress, Stage, train
-from pansophy.conflicts.white_box_sampler import WhiteBoxSampler
 from pansophy.errors import StoreError, UsageError
 from pansophy.models.white_box import WhiteBoxModel
 from pansophy.settings import home as default_home
@@ -104,18 +101,22 @@ def _recipe(rows: Sequence[Row], drops: Mapping[str, int], notes: Mapping[str, f
 def _own(items: Sequence[Item], where: Where, told: Told | None) -> dict[str, str]:
     """What the model says to the items, asked only where it hasn't been before."""
     model = WhiteBoxModel.load(where.model, device=where.device, home=where.home)
-    kept = (where.home or default_home()) / "conflicts" / "own-answers.sqlite"
-    sampler = CachedSampler(WhiteBoxSampler(model), kept)
+    kept = (where.home or default_home()) / "conflicts" / "own-answers.jsonl"
+    _made(kept.parent)
     count = None if told is None else lambda done, total: told("asking", done, total, None)
-    return asyncio.run(own_answers(items, sampler, on_progress=count))
+    return own_answers(model, items, kept, on_progress=count)
 
 
-def _write(output: Path, material: Mapping[str, Sequence[Row]]) -> None:
-    folder = output.expanduser() / MATERIAL
+def _made(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"can't write into {folder}: {error.strerror or error}") from error
+
+
+def _write(output: Path, material: Mapping[str, Sequence[Row]]) -> None:
+    folder = output.expanduser() / MATERIAL
+    _made(folder)
     for name, rows in material.items():
         write_rows(folder / f"{name}.jsonl", rows)
 
