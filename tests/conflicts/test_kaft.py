@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conflicts.material import items, own_answers
 
+from pansophy.conflicts.training.choosing import Alternatives, Passages, kind_of, spans
 from pansophy.conflicts.training.items import Item
 from pansophy.conflicts.training.kaft import SLICES, SOURCES, KaftSettings, build_kaft, evaluate_kaft
 from pansophy.conflicts.training.rows import Example, Pair, read_rows, write_rows
@@ -145,3 +147,41 @@ def test_a_broken_file_of_rows_says_where(tmp_path: Path, text: str, said: str) 
         read_rows(tmp_path / "rows.jsonl", Example)
     with pytest.raises(SourceError, match="can't be read"):
         read_rows(tmp_path / "none.jsonl", Pair)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [("Oslo", "name"), ("poet", "word"), ("1,200", "number"), ("1904", "date"), ("4 May 1904", "date")],
+)
+def test_the_kind_of_an_answer_is_told_by_its_letters(answer: str, kind: str) -> None:
+    assert kind_of(answer) == kind
+
+
+def test_names_and_numbers_are_found_but_no_month_and_no_first_word() -> None:
+    text = "Born in May 1904, Ida Voss left Oslo. Later she had 3,200 sheep. Ben Ash of Bern came."
+    assert spans(text, "name") == ["Ida Voss", "Oslo", "Ben Ash of Bern"]
+    assert spans(text, "date") == ["1904"]
+    assert spans(text, "number") == ["3,200"]
+
+
+def test_a_replacement_is_of_the_same_kind_and_fits_the_passage() -> None:
+    made = items(60, slots=False)
+    for item in made:
+        other = Alternatives(made).replacement(item, random.Random(item.id))
+        assert kind_of(other) == kind_of(item.answers[0])
+        assert item.saying(other).refusal is None
+
+
+def test_the_search_finds_the_passage_nearest_to_the_question() -> None:
+    made = [
+        Item("1", "Who is mayor of Oslo?", ("Ida",), "Ida is mayor of Oslo.", "Oslo"),
+        Item("2", "q", ("Ben",), "Ben is mayor of Bern.", "Bern"),
+        Item("3", "q", ("Ida",), "Ida is mayor of Rome, as of Oslo.", "Rome"),
+        Item("4", "q", ("x",), "A lamp.", "lamp"),
+        Item("5", "When was Oslo founded?", ("1048",), "Oslo is old.", "Oslo", "age"),
+    ]
+    passages = Passages(made)
+    assert passages.found(made[0], ["Ida"]) == "Ben is mayor of Bern."
+    assert passages.beside(made[0], ["Ida"], random.Random(0)) == "Oslo is old."
+    assert passages.found(made[0], ["Ben", "Ida"]) == ""
+    assert sorted(passages.drawn(made[0], ["Ida"], random.Random(0), 9)) == ["A lamp.", "Ben is mayor of Bern."]

@@ -19,10 +19,7 @@ K1, B = 1.2, 0.75
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"[\d.,]*\d[\d.,]*%?")
 _YEAR = re.compile(r"\b\d{4}\b")
-_CALENDAR = frozenset(
-    "January February March April May June July August September October November December "
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-)
+_MONTH = re.compile("January|February|March|April|May|June|July|August|September|October|November|December")
 _SPAN = re.compile(r"\d[\d.,]*\d|\d|[^\W\d_a-z][\w’'-]*(?: (?:(?:of|the|de|van) )?[^\W\d_a-z][\w’'-]*)*")
 
 
@@ -140,13 +137,13 @@ class Passages:
 
 
 def spans(text: str, kind: str) -> list[str]:
-    """Names, numbers or years that stand in the text, by `kind_of`; a month is no name, nor is a word at the beginning of
-    a sentence unless another follows it."""
+    """Names, numbers or years that stand in the text, by `kind_of`; a month is no name, nor is a word at the beginning
+    of a sentence unless another follows it."""
     found = []
     for match in _SPAN.finditer(text):
         begins = match.start() == 0 or text[: match.start()].rstrip()[-1:] in ".!?\n"
         if begins and " " not in match.group() and not match.group()[0].isdigit():
             continue
-        if kind_of(match.group()) == kind and match.group() not in _CALENDAR:
+        if kind_of(match.group()) == kind and not _MONTH.fullmatch(match.group()):
             found.append(match.group())
     return list(dict.fromkeys(found))
