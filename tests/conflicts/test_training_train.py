@@ -15,7 +15,10 @@ from tests.white_box.tiny import network, tokenizer
 from torch.nn.functional import logsigmoid
 
 from pansophy.conflicts.training import train as training
+from pansophy.conflicts.training.answering import answer_rows
 from pansophy.conflicts.training.gaps import mean_gaps
+from pansophy.conflicts.training.items import Item
+from pansophy.conflicts.training.kaft import KaftSettings, build_kaft, evaluate_kaft
 from pansophy.conflicts.training.rows import Example, Pair
 from pansophy.conflicts.training.settings import TrainingSettings
 from pansophy.conflicts.training.train import Progress, train
@@ -270,3 +273,23 @@ def test_settings_and_builders_load_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_tiny_model_learns_what_every_slice_teaches_and_relevant_texts_alone_do_not(
+    base: Path, tmp_path: Path
+) -> None:
+    """On the rows themselves: what the mixture says can be learnt, and falling back on memory must be taught."""
+    lands = {"France": "Paris", "Italy": "Rome", "Norway": "Oslo"}
+    made = [Item(land, f"capital of {land}", (city,), f"{land} is lit by {city}", land) for land, city in lands.items()]
+    own = dict.fromkeys(lands, "Bern")
+    rows = build_kaft(made, own, KaftSettings(empty=1)).rows
+    taught = {"kaft": rows, "relevant": [row for row in rows if row.kind == "relevant"] * 4}
+    long = TrainingSettings(learning_rate=1e-2, epochs=80, batch=12, max_tokens=60, rank=8, alpha=16, save_every=1000)
+    reports = {}
+    for name, mixture in taught.items():
+        trained = train(base, "sft", mixture, tmp_path / name, long)
+        replies = answer_rows(WhiteBoxModel.load(trained.folder), rows, max_new_tokens=4)
+        reports[name] = evaluate_kaft(rows, replies)
+    assert reports["kaft"].controllability.mean == reports["kaft"].robustness.mean == 1
+    assert reports["kaft"].relevant_exact.mean == reports["relevant"].relevant_exact.mean == 1
+    assert reports["relevant"].robustness.mean == 0
