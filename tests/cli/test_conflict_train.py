@@ -84,6 +84,8 @@ def test_material_is_written_without_training(data: Path, model: Path, tmp_path:
     assert "material: " in said
     assert {path.name for path in (tmp_path / "adapter" / "material").iterdir()} == {"examples.jsonl", "pairs.jsonl"}
     assert "left out: " in said
+    long = run("train", "kaft", data, "-m", model, "-o", tmp_path / "other", *SMALL[:-1], 120)
+    assert "longer than max_tokens" in long
     run("train", "knowpo", data, "-m", model, "-o", tmp_path / "adapter", *SMALL, "--passages", 2, "--force")
 
 

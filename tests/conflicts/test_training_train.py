@@ -184,6 +184,12 @@ def test_pairs_of_different_lengths_are_refused_unless_forced(base: Path, tmp_pa
     assert mean_gaps({"x": [2, -4]}) == {"x": -1}
 
 
+def test_an_adapter_is_trained_further(base: Path, adapter: Path, tmp_path: Path) -> None:
+    further = train(adapter, "sft", EXAMPLES, tmp_path / "further", SHORT)
+    assert loss_of(WhiteBoxModel.load(further.folder), EXAMPLES) < loss_of(WhiteBoxModel.load(adapter), EXAMPLES)
+    assert json.loads((further.folder / CARD).read_text())["base"] == str(base.resolve())
+
+
 def test_a_finished_adapter_is_not_trained_again(base: Path, adapter: Path) -> None:
     before = weights(adapter)
     again = train(base, "sft", EXAMPLES, adapter, SHORT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pansophy.conflicts.training.answering import own_answers
 from pansophy.conflicts.training.folder import IMITATED, MATERIAL
@@ -61,9 +62,10 @@ def train_kaft(
     """KAFT's adapter for a model. Raises what `build_kaft` and `train` raise."""
     built = build_kaft(items, _own(items, where, told), mixture)
     _write(where.output, {"mixture": built.rows})
+    long = 0
     if not where.build_only:
-        _train(where.model, "sft", built.rows, where.output, training, where, told)
-    return _recipe(built.rows, built.drops, {}, where)
+        long = _train(where.model, "sft", built.rows, where.output, training, where, told)
+    return _recipe(built.rows, built.drops, {}, where, long)
 
 
 def train_knowpo(
@@ -82,19 +84,24 @@ def train_knowpo(
     """
     built = build_knowpo(items, _own(items, where, told), building)
     _write(where.output, {"examples": built.examples, "pairs": built.pairs})
+    long = 0
     if not where.build_only:
         if not built.examples or not built.pairs:
             missing = "pairs" if built.examples else "examples"
             reasons = "; ".join(f"{reason}: {count}" for reason, count in built.drops.items())
             raise UsageError(f"there are no {missing} to learn from: give more items ({reasons or 'nothing dropped'})")
         imitated = where.output / IMITATED
-        _train(where.model, "sft", built.examples, imitated, imitating, where, told)
-        _train(imitated, "dpo", built.pairs, where.output, preferring, where, told)
+        long = _train(where.model, "sft", built.examples, imitated, imitating, where, told)
+        long += _train(imitated, "dpo", built.pairs, where.output, preferring, where, told)
     notes = {f"words that chosen has more, {kind}": round(gap, 1) for kind, gap in built.gaps.items()}
-    return _recipe([*built.examples, *built.pairs], built.drops, {**built.fallbacks, **notes}, where)
+    return _recipe([*built.examples, *built.pairs], built.drops, {**built.fallbacks, **notes}, where, long)
 
 
-def _recipe(rows: Sequence[Row], drops: Mapping[str, int], notes: Mapping[str, float], where: Where) -> Recipe:
+def _recipe(
+    rows: Sequence[Row], drops: Mapping[str, int], notes: Mapping[str, float], where: Where, long: int
+) -> Recipe:
+    if long:
+        drops = {**drops, "a row is longer than max_tokens": long}
     return Recipe(counts(rows), drops, notes, None if where.build_only else where.output)
 
 
@@ -122,14 +129,19 @@ def _write(output: Path, material: Mapping[str, Sequence[Row]]) -> None:
 
 
 def _train(
-    model: str | Path, stage: Stage, rows: Sequence[Row], output: Path, settings: TrainingSettings, where: Where,
+    model: str | Path,
+    stage: Stage,
+    rows: Sequence[Row],
+    output: Path,
+    settings: TrainingSettings,
+    where: Where,
     told: Told | None,
-) -> None:  # fmt: skip
+) -> int:
+    """Train one stage; how many rows were too long for it."""
+
     def step(progress: Progress) -> None:
         if told is not None:
             told(stage, progress.step, progress.steps, progress.loss)
 
-    train(
-        model, stage, rows, output, settings,
-        device=where.device, home=where.home, force=where.force, on_progress=step,
-    )  # fmt: skip
+    shared: dict[str, Any] = {"device": where.device, "home": where.home, "force": where.force}
+    return train(model, stage, rows, output, settings, **shared, on_progress=step).too_long
