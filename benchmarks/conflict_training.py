@@ -153,7 +153,7 @@ def _few_shot(model: WhiteBoxModel, rows: Sequence[Example]) -> list[str]:
     for begin in range(0, len(rows), 8):
         turns = [[*shots, ChatMessage("user", _put(row.question, row.context))] for row in rows[begin : begin + 8]]
         prompts = [model.chat_prompt(one) for one in turns]
-        said = decode(model, prompts, prompts, None, Decoding(max_new_tokens=20))
+        said = decode(model, prompts, prompts, None, Decoding(max_new_tokens=12))
         replies += [one.text.strip() for one in said]
     return replies
 
