@@ -5,16 +5,16 @@
 
 The files are DYNAMICQA's. Subjects are split between training and testing; every system is asked the same questions.
 
-kaft asks with the true passage, the edited one, an irrelevant one and none. Systems: base (the model as it is, shown
-two answered questions before, since it answers at length otherwise); relevant (trained on true passages alone); kaft
-(the whole mixture); no-counterfactual (without edited passages); gold-labels (the true answer taught where the model's
-own is due). Every mixture has the same number of examples.
+kaft asks with the true passage, the edited one, an irrelevant one and none. Systems: base (the model as it is, behind
+the three answered questions that it is shown when it is asked for its own answers); relevant (trained on true passages
+alone); kaft (the whole mixture); no-counterfactual (without edited passages); gold-labels (the true answer taught where
+the model's own is due). Every mixture has the same number of examples.
 
 knowpo asks with several passages, one of which tells the answer, or none. Systems: base (as above); sft (the examples);
 knowpo (the pairs after them); adherence-only (only the pairs about relevant contexts after them).
 
-The result is written after each system; adapters and the model's own answers stay in the work folder, so that a run
-broken off goes on. It holds ids and numbers, no texts.
+The result is written after each system, and those that it has are not measured again; adapters and the model's own
+answers stay in the work folder, so that a run broken off goes on. It holds ids and numbers, no texts.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from typing import Any
 
 import torch
 
-from pansophy.conflicts.closed_book import closed_book_prompt
 from pansophy.conflicts.decoding import Decoding, decode
-from pansophy.conflicts.training.answering import answer_rows, own_answers
+from pansophy.conflicts.training.answering import answer_rows, few_shot_prompt, own_answers
 from pansophy.conflicts.training.items import Item, read_items, split_by_subject
 from pansophy.conflicts.training.kaft import KaftSettings, build_kaft, evaluate_kaft
 from pansophy.conflicts.training.knowpo import KnowpoSettings, build_knowpo
@@ -42,7 +41,7 @@ from pansophy.conflicts.training.rows import Example, Row, counts
 from pansophy.conflicts.training.settings import TrainingSettings
 from pansophy.conflicts.training.train import Progress, Stage, train
 from pansophy.evaluation import provenance
-from pansophy.evaluation.files import write_json
+from pansophy.evaluation.files import refuse_difference, write_json
 from pansophy.evaluation.metrics import contains
 from pansophy.models import WhiteBoxModel
 from pansophy.types import ChatMessage
@@ -54,10 +53,6 @@ MIXTURES = {
     "gold-labels": KaftSettings(gold_labels=True),
 }
 RATIOS = {"knowpo": (24, 7), "adherence-only": (1, 0)}
-SHOTS = (
-    ("Rosa Lind is a potter from Graz.", "What is Rosa Lind's occupation?", "potter"),
-    ("", "What is the capital of Japan?", "Tokyo"),
-)
 
 
 class Bench:
@@ -91,6 +86,17 @@ class Bench:
             "machine": provenance.machine(),
             "versions": {**provenance.versions(), **provenance.versions_of("torch", "transformers", "trl", "peft")},
         }
+        if options.output and Path(options.output).is_file():
+            before = json.loads(Path(options.output).read_text("utf-8"))
+            same = ("benchmark", "model", "training", "train_items", "test_items")
+            refuse_difference(
+                Path(options.output), *({name: one[name] for name in same} for one in (before, self.result))
+            )
+            self.result = before
+
+    def systems(self, names: Sequence[str]) -> list[str]:
+        """Those to measure."""
+        return [name for name in self.options.systems or names if name not in self.result["systems"]]
 
     def trained(self, name: str, stage: Stage, rows: Sequence[Row], after: str = "") -> dict[str, Any]:
         """Train an adapter, of the base or of another adapter."""
@@ -118,7 +124,7 @@ class Bench:
 def kaft(bench: Bench) -> None:
     options = bench.options
     rows = build_kaft(bench.tested, bench.own, KaftSettings(empty=1, seed=options.seed)).rows
-    for name in options.systems or ("base", *MIXTURES):
+    for name in bench.systems(("base", *MIXTURES)):
         told: dict[str, Any] = {}
         if name != "base":
             built = build_kaft(bench.learnt, bench.own, replace(MIXTURES[name], seed=options.seed))
@@ -131,7 +137,7 @@ def knowpo(bench: Bench) -> None:
     options = bench.options
     settings = KnowpoSettings(passages=options.passages, seed=options.seed)
     rows = build_knowpo(bench.tested, bench.own, replace(settings, imitate=1, robust=0.5, empty=0)).examples
-    for name in options.systems or ("base", "sft", *RATIOS):
+    for name in bench.systems(("base", "sft", *RATIOS)):
         told: dict[str, Any] = {}
         if name == "sft":
             built = build_knowpo(bench.learnt, bench.own, settings)
@@ -143,24 +149,17 @@ def knowpo(bench: Bench) -> None:
 
 
 def _few_shot(model: WhiteBoxModel, rows: Sequence[Example]) -> list[str]:
-    """What the untrained model says."""
-    shots = [
-        turn
-        for context, question, answer in SHOTS
-        for turn in (ChatMessage("user", _put(question, context)), ChatMessage("assistant", answer))
-    ]
+    """What the untrained model says, asked as for its own answers, with the context before the question."""
     replies = []
     for begin in range(0, len(rows), 8):
-        turns = [[*shots, ChatMessage("user", _put(row.question, row.context))] for row in rows[begin : begin + 8]]
-        prompts = [model.chat_prompt(one) for one in turns]
-        said = decode(model, prompts, prompts, None, Decoding(max_new_tokens=12))
+        prompts = []
+        for row in rows[begin : begin + 8]:
+            *shots, asked = few_shot_prompt(row.question)
+            given = f"Background: {row.context}\n\n{asked.content}" if row.context else asked.content
+            prompts.append(model.chat_prompt([*shots, ChatMessage("user", given)]))
+        said = decode(model, prompts, prompts, None, Decoding(max_new_tokens=16))
         replies += [one.text.strip() for one in said]
     return replies
-
-
-def _put(question: str, context: str) -> str:
-    asked = closed_book_prompt(question)[0].content
-    return f"Background: {context}\n\n{asked}" if context else asked
 
 
 def _some(items: list[Item], count: int, seed: int) -> list[Item]:
