@@ -57,6 +57,8 @@ SYSTEM_MODULES = (
     "pansophy.conflicts.juice",
     "pansophy.conflicts.iti",
     "pansophy.conflicts.kid",
+    "pansophy.conflicts.training.kaft",
+    "pansophy.conflicts.training.knowpo",
     "pansophy.conflicts.dynamicqa",
     "pansophy.conflicts.mmkc",
     "pansophy.conflicts.consistency",

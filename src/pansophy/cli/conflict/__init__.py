@@ -6,9 +6,11 @@ import typer
 
 from pansophy.cli.conflict.ask import ask
 from pansophy.cli.conflict.probe import probe
+from pansophy.cli.conflict.train import app as train
 
 app = typer.Typer(
     no_args_is_help=True, help="See and settle conflicts between what a model believes and what it is told."
 )
 app.command()(ask)
 app.command()(probe)
+app.add_typer(train, name="train")

@@ -1,4 +1,4 @@
-"""From a name to a torch model and its tokenizer: catalogue, `.gguf` files, local folders, the hub.
+"""From a name to a torch model and its tokenizer: catalogue, `.gguf` files, local folders, adapters, the hub.
 
 A GGUF file is unpacked once and kept as safetensors beside the model files, so that the second load takes a second. No
 code that comes with a model is run. Knows nothing of what the model is used for.
@@ -24,6 +24,7 @@ from pansophy.errors import ModelError, UnknownModel, UsageError
 from pansophy.models.catalogue import find
 from pansophy.models.files import BLOCK, locked, storing
 from pansophy.models.pull import PullProgress, pull_model
+from pansophy.models.white_box.adapters import adapter_at
 from pansophy.settings import home as default_home
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -56,13 +57,17 @@ def load(
             raise UnknownModel(f"there is no file {path}")
         digest = path.stem if re.fullmatch(r"[0-9a-f]{64}", path.stem) else _sha256(path)
         return _loaded(_unpacked(path, digest, home), f"gguf:{digest}", device, dtype)
+    if path.is_dir() and (adapter := adapter_at(path)) is not None:
+        base = load(adapter.base, device, dtype, home, progress)
+        network = adapter.on(base.network, base.identity).merge_and_unload().requires_grad_(False)
+        return Loaded(network.eval(), base.tokenizer, adapter.identity(base.identity))
     if path.is_dir():
         return _loaded(str(path), f"folder:{path.resolve().name}", device, dtype)
     if HUB_ID.fullmatch(str(name)):
         return _loaded(str(name), f"hub:{name}", device, dtype)
     raise UnknownModel(
         f"{name} is no white-box model: give a catalogue name (pansophy models list), a .gguf file, a folder with "
-        "config.json and safetensors, or owner/name of the hub"
+        "config.json and safetensors, an adapter's folder, or owner/name of the hub"
     )
 
 

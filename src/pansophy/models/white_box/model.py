@@ -59,7 +59,7 @@ class WhiteBoxModel:
 
         Args:
             name: a catalogue name ("smollm2-135m"), the path of a `.gguf` file (unpacked to full precision at the first
-                load), a folder with a config and safetensors, or owner/name of the hub.
+                load), a folder with a config and safetensors, an adapter's folder, or owner/name of the hub.
             device: "cpu", "cuda", "mps", ...; a GPU by default if there is one.
             dtype: "float32", "bfloat16" or "float16"; float32 by default on a CPU, bfloat16 on a GPU.
             home: where model files are kept; `PANSOPHY_HOME` by default.

@@ -1,0 +1,203 @@
+"""What training for conflicts changes in a model.
+
+    python benchmarks/conflict_training.py kaft --data A.csv B.csv --work FOLDER --output FILE
+    python benchmarks/conflict_training.py knowpo --data A.csv B.csv --work FOLDER --output FILE
+
+The files are DYNAMICQA's. Subjects are split between training and testing; every system is asked the same questions.
+
+kaft asks with the true passage, the edited one, an irrelevant one and none. Systems: base (the model as it is, behind
+the three answered questions that it is shown when it is asked for its own answers); relevant (trained on true passages
+alone); kaft (the whole mixture); no-counterfactual (without edited passages); gold-labels (the true answer taught where
+the model's own is due). Every mixture has the same number of examples.
+
+knowpo asks with several passages, one of which tells the answer, or none. Systems: base (as above); sft (the examples);
+knowpo (the pairs after them); adherence-only (only the pairs about relevant contexts after them).
+
+The result is written after each system, and those that it has are not measured again; adapters and the model's own
+answers stay in the work folder, so that a run broken off goes on. It holds ids and numbers, no texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pansophy.conflicts.decoding import Decoding, decode
+from pansophy.conflicts.training.answering import answer_rows, few_shot_prompt, own_answers
+from pansophy.conflicts.training.items import Item, read_items, split_by_subject
+from pansophy.conflicts.training.kaft import KaftSettings, build_kaft, evaluate_kaft
+from pansophy.conflicts.training.knowpo import KnowpoSettings, build_knowpo
+from pansophy.conflicts.training.knowpo_measures import evaluate_knowpo
+from pansophy.conflicts.training.rows import Example, Row, counts
+from pansophy.conflicts.training.settings import TrainingSettings
+from pansophy.conflicts.training.train import Progress, Stage, train
+from pansophy.evaluation import provenance
+from pansophy.evaluation.files import refuse_difference, write_json
+from pansophy.evaluation.metrics import contains
+from pansophy.models import WhiteBoxModel
+from pansophy.types import ChatMessage
+
+MIXTURES = {
+    "kaft": KaftSettings(),
+    "relevant": KaftSettings(counterfactual=0, irrelevant=0, empty=0),
+    "no-counterfactual": KaftSettings(counterfactual=0),
+    "gold-labels": KaftSettings(gold_labels=True),
+}
+RATIOS = {"knowpo": (24, 7), "adherence-only": (1, 0)}
+
+
+class Bench:
+    """One run: the questions, what the model says to them on its own, and the result so far."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.work = options, Path(options.work)
+        self.work.mkdir(parents=True, exist_ok=True)
+        items = [item for path in options.data for item in read_items(path)]
+        items = [item for item in items if len(item.context.split()) <= options.words]
+        learnt, _, tested = split_by_subject(items, (0.6, 0.1, 0.3), options.seed)  # a tenth for choosing settings
+        self.learnt = _some(learnt, options.train, options.seed)
+        self.tested = _some(tested, options.test, options.seed)
+        self.base = WhiteBoxModel.load(options.model, device=options.device)
+        self.own = own_answers(self.base, [*self.learnt, *self.tested], self.work / "own.jsonl")
+        self.training = TrainingSettings(
+            learning_rate=options.learning_rate, epochs=options.epochs, batch=options.batch, max_tokens=options.tokens,
+            seed=options.seed, save_every=20,
+        )  # fmt: skip
+        own_true = [contains(self.own[item.id], item.answers) for item in self.tested]
+        self.result: dict[str, Any] = {
+            "benchmark": f"conflict_training {options.method}",
+            "command": provenance.command(),
+            "measured": provenance.now(),
+            "model": self.base.identity,
+            "training": dataclasses.asdict(self.training),
+            "train_items": [item.id for item in self.learnt],
+            "test_items": [item.id for item in self.tested],
+            "own_answers_true": sum(own_true) / len(own_true),
+            "systems": {},
+            "machine": provenance.machine(),
+            "versions": {**provenance.versions(), **provenance.versions_of("torch", "transformers", "trl", "peft")},
+        }
+        if options.output and Path(options.output).is_file():
+            before = json.loads(Path(options.output).read_text("utf-8"))
+            same = ("benchmark", "model", "training", "train_items", "test_items")
+            refuse_difference(
+                Path(options.output), *({name: one[name] for name in same} for one in (before, self.result))
+            )
+            self.result = before
+
+    def systems(self, names: Sequence[str]) -> list[str]:
+        """Those to measure."""
+        return [name for name in self.options.systems or names if name not in self.result["systems"]]
+
+    def trained(self, name: str, stage: Stage, rows: Sequence[Row], after: str = "") -> dict[str, Any]:
+        """Train an adapter, of the base or of another adapter."""
+        started = time.perf_counter()
+        settings = self.training if stage == "sft" else replace(self.training, learning_rate=self.options.dpo_rate)
+        model = self.work / after if after else self.options.model
+        device, folder = self.options.device, self.work / name
+        losses = train(model, stage, rows, folder, settings, device=device, on_progress=_say).losses
+        seconds = round(time.perf_counter() - started, 1)
+        return {"rows": counts(rows), "training_seconds": seconds, "first_loss": losses[:1], "last_losses": losses[-5:]}
+
+    def answers(self, name: str, rows: Sequence[Example]) -> list[str]:
+        """What a system says to the rows."""
+        if name == "base":
+            return _few_shot(self.base, rows)
+        return answer_rows(WhiteBoxModel.load(self.work / name, device=self.options.device), rows, max_new_tokens=32)
+
+    def told(self, name: str, found: dict[str, Any]) -> None:
+        self.result["systems"][name] = found
+        print(json.dumps({name: found}, indent=1), flush=True)
+        if self.options.output:
+            write_json(Path(self.options.output), self.result)
+
+
+def kaft(bench: Bench) -> None:
+    options = bench.options
+    rows = build_kaft(bench.tested, bench.own, KaftSettings(empty=1, seed=options.seed)).rows
+    for name in bench.systems(("base", *MIXTURES)):
+        told: dict[str, Any] = {}
+        if name != "base":
+            built = build_kaft(bench.learnt, bench.own, replace(MIXTURES[name], seed=options.seed))
+            many = built.rows * (options.examples // len(built.rows) + 1)  # few questions are seen again
+            told = {"drops": built.drops, **bench.trained(name, "sft", many[: options.examples])}
+        bench.told(name, {**told, **dataclasses.asdict(evaluate_kaft(rows, bench.answers(name, rows)))})
+
+
+def knowpo(bench: Bench) -> None:
+    options = bench.options
+    settings = KnowpoSettings(passages=options.passages, seed=options.seed)
+    rows = build_knowpo(bench.tested, bench.own, replace(settings, imitate=1, robust=0.5, empty=0)).examples
+    for name in bench.systems(("base", "sft", *RATIOS)):
+        told: dict[str, Any] = {}
+        if name == "sft":
+            built = build_knowpo(bench.learnt, bench.own, settings)
+            told = {"drops": built.drops, **bench.trained(name, "sft", built.examples)}
+        elif name != "base":
+            built = build_knowpo(bench.learnt, bench.own, replace(settings, ratio=RATIOS[name]))
+            told = {"drops": built.drops, "gaps": built.gaps, **bench.trained(name, "dpo", built.pairs, after="sft")}
+        bench.told(name, {**told, **dataclasses.asdict(evaluate_knowpo(rows, bench.answers(name, rows)))})
+
+
+def _few_shot(model: WhiteBoxModel, rows: Sequence[Example]) -> list[str]:
+    """What the untrained model says, asked as for its own answers, with the context before the question."""
+    replies = []
+    for begin in range(0, len(rows), 8):
+        prompts = []
+        for row in rows[begin : begin + 8]:
+            *shots, asked = few_shot_prompt(row.question)
+            given = f"Background: {row.context}\n\n{asked.content}" if row.context else asked.content
+            prompts.append(model.chat_prompt([*shots, ChatMessage("user", given)]))
+        said = decode(model, prompts, prompts, None, Decoding(max_new_tokens=16))
+        replies += [one.text.strip() for one in said]
+    return replies
+
+
+def _some(items: list[Item], count: int, seed: int) -> list[Item]:
+    drawn = items[:]
+    random.Random(seed).shuffle(drawn)
+    return drawn[:count]
+
+
+def _say(progress: Progress) -> None:
+    if progress.step % 5 == 0:
+        print(f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("method", choices=("kaft", "knowpo"))
+    parser.add_argument("--data", nargs="+", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--systems", nargs="+", help="some of them; all by default")
+    parser.add_argument("--train", type=int, default=200, help="questions")
+    parser.add_argument("--test", type=int, default=80, help="questions")
+    parser.add_argument("--examples", type=int, default=300, help="of every mixture of KAFT")
+    parser.add_argument("--passages", type=int, default=2, help="of a context of KnowPO")
+    parser.add_argument("--words", type=int, default=35, help="of a passage; longer ones are left out")
+    parser.add_argument("--tokens", type=int, default=256, help="of a prompt and its answer")
+    parser.add_argument("--epochs", type=float, default=1)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--dpo-rate", type=float, default=2e-4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device")
+    parser.add_argument("--output", help="write the result there as JSON")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    {"kaft": kaft, "knowpo": knowpo}[options.method](Bench(options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""Train a LoRA adapter on examples (sft) or on pairs (dpo), with trl; what was broken off is gone on with.
+
+An adapter's folder holds its weights, and a card that says what it was made with. The loss is on the answer alone.
+Prompts are those of `pansophy conflict ask`, so that the trained model is asked as it was taught. Knows nothing about
+where rows come from.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+
+from pansophy.conflicts.decoding import Prompts, chat_prompts, plain_prompts
+from pansophy.conflicts.training.folder import CHECKPOINTS, begin, finish, last_checkpoint
+from pansophy.conflicts.training.gaps import refuse_gaps
+from pansophy.conflicts.training.rows import Example, Pair, Row, counts
+from pansophy.conflicts.training.settings import TrainingSettings
+from pansophy.errors import ModelError, UsageError
+from pansophy.models.white_box import WhiteBoxModel
+from pansophy.models.white_box.adapters import adapter_at
+
+Stage = Literal["sft", "dpo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`step` of `steps`; `loss` of the last step."""
+
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """An adapter's folder, the loss of each step since this call began, the rows used and those that were too long."""
+
+    folder: Path
+    losses: tuple[float, ...]
+    rows: int
+    too_long: int
+
+
+def prompts_of(model: WhiteBoxModel) -> Prompts:
+    """How questions are put to this model: by its chat template, as plain text where it has none."""
+    return chat_prompts(model) if model.tokenizer.chat_template else plain_prompts
+
+
+def train(
+    model: WhiteBoxModel | str | Path,
+    stage: Stage,
+    rows: Sequence[Row],
+    output: str | Path,
+    settings: TrainingSettings | None = None,
+    *,
+    device: str | None = None,
+    home: Path | None = None,
+    force: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Trained:
+    """Train an adapter, or go on with what was broken off in `output`; one that is finished there is not trained again.
+
+    Args:
+        model: a name as for `WhiteBoxModel.load`, or a loaded model, of which a copy is trained. An adapter's folder is
+            trained further: with "dpo" it is also what the model is held to.
+        stage: "sft" imitates the answers of `Example`s, "dpo" learns from `Pair`s.
+        rows: what is learnt.
+        output: the adapter's folder.
+        settings: the training's; by default as in `TrainingSettings`.
+        device, home: as for `WhiteBoxModel.load`, where `model` is a name.
+        force: train on pairs although one side's answers are longer.
+        on_progress: called after each step.
+
+    Raises:
+        UsageError: the rows aren't of the stage's kind, or all too long; the answers of pairs differ in length.
+        RunError: `output` holds something else.
+        ModelError: memory ran out; says which smaller setting to try.
+        StoreError: the folder can't be written.
+    """
+    settings = settings or TrainingSettings()
+    kind = Example if stage == "sft" else Pair
+    if not rows or not all(isinstance(row, kind) for row in rows):
+        raise UsageError(
+            f"stage {stage!r} learns from {kind.__name__.lower()}s: give it at least one, and nothing else"
+        )
+    before = adapter_at(Path(model)) if not isinstance(model, WhiteBoxModel) else None
+    if isinstance(model, WhiteBoxModel):
+        white = WhiteBoxModel(copy.deepcopy(model.network), model.tokenizer, model.name, model.identity)
+    else:
+        white = WhiteBoxModel.load(before.base if before else model, device=device, home=home)
+    tokenizer = copy.deepcopy(white.tokenizer)
+    if tokenizer.eos_token is None:
+        raise UsageError(f"{white.name} has no token that ends a text, and could not learn where an answer ends")
+    data, too_long = _texts(white, rows, settings.max_tokens)
+    if stage == "dpo":
+        refuse_gaps(_gaps(tokenizer, data), force=force)
+    folder = Path(output).expanduser()
+    card = {
+        "base": _name_of(white),
+        "base_identity": white.identity,
+        "stage": stage,
+        "from_adapter": before.identity(white.identity) if before else None,
+        "rows": {**counts(rows), "too long": too_long},
+        "rows_sha256": hashlib.sha256(json.dumps([asdict(row) for row in rows]).encode()).hexdigest(),
+        "settings": asdict(settings),
+    }
+    losses: list[float] = []
+    if begin(folder, card):
+        return Trained(folder, (), len(data), too_long)
+    with _quietly(), _memory_told(white.name, settings):
+        network: Any = before.on(white.network, white.identity, trainable=True) if before else white.network
+        trainer = _trainer(stage, network, tokenizer, data, folder / CHECKPOINTS, settings, fresh=before is None)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(_Reporting(losses, on_progress))
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder / CHECKPOINTS))
+    finish(folder, trainer.model)
+    return Trained(folder, tuple(losses), len(data), too_long)
+
+
+def _texts(white: WhiteBoxModel, rows: Sequence[Row], max_tokens: int) -> tuple[list[dict[str, str]], int]:
+    """Rows as prompts and answers in plain text, and how many were too long."""
+    put = prompts_of(white)
+    blank = "" if white.tokenizer.chat_template else " "
+    data = []
+    for row in rows:
+        prompt, _ = put(row.question, row.context)
+        if isinstance(row, Example):
+            answers = {"completion": blank + row.answer}
+        else:
+            answers = {"chosen": blank + row.chosen, "rejected": blank + row.rejected}
+        if max(len(white.encode(prompt + answer)) for answer in answers.values()) < max_tokens:
+            data.append({"prompt": prompt, **answers, "kind": row.kind})
+    if not data:
+        raise UsageError(f"all {len(rows)} rows are longer than max_tokens={max_tokens}: raise it")
+    return data, len(rows) - len(data)
+
+
+def _gaps(tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:
+    """By kind, how many tokens the chosen answer of each pair has more than the rejected one."""
+    gaps: dict[str, list[int]] = {}
+    for row in data:
+        chosen, rejected = (len(tokenizer(row[side]).input_ids) for side in ("chosen", "rejected"))
+        gaps.setdefault(row["kind"], []).append(chosen - rejected)
+    return gaps
+
+
+def _trainer(
+    stage: Stage,
+    network: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    data: Sequence[Mapping[str, str]],
+    checkpoints: Path,
+    settings: TrainingSettings,
+    *,
+    fresh: bool,
+) -> Any:
+    """trl's trainer for the stage; a `fresh` network gets an adapter, another has one."""
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+    device = next(network.parameters()).device
+    at_once = settings.at_once or settings.batch
+    shared: dict[str, Any] = {
+        "output_dir": str(checkpoints),
+        "learning_rate": settings.learning_rate,
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": at_once,
+        "gradient_accumulation_steps": settings.batch // at_once,
+        "max_length": settings.max_tokens,
+        "gradient_checkpointing": settings.checkpointing,
+        "bf16": device.type == "cuda",
+        "use_cpu": device.type == "cpu",
+        "dataloader_pin_memory": device.type == "cuda",
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": settings.seed,
+    }
+    lora = None
+    if fresh:
+        lora = LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+    rows = Dataset.from_list([{key: text for key, text in row.items() if key != "kind"} for row in data])
+    told: dict[str, Any] = {"train_dataset": rows, "processing_class": tokenizer, "peft_config": lora}
+    if stage == "sft":
+        return SFTTrainer(network, SFTConfig(**shared), **told)
+    return DPOTrainer(network, args=DPOConfig(**shared, beta=settings.beta), **told)
+
+
+class _Reporting(TrainerCallback):
+    """Keeps the losses, and tells of each step."""
+
+    def __init__(self, losses: list[float], told: Callable[[Progress], None] | None) -> None:
+        self._losses, self._told = losses, told
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            self._losses.append(float(logs["loss"]))
+            if self._told is not None:
+                self._told(Progress(state.global_step, state.max_steps, float(logs["loss"])))
+
+
+def _name_of(white: WhiteBoxModel) -> str:
+    """The model's name, by which it is found again from any folder."""
+    path = Path(white.name).expanduser()
+    return str(path.resolve()) if path.exists() else white.name
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the bars and remarks of the packages below; whoever waits is told by us."""
+    import datasets
+
+    level, bars = transformers.utils.logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    transformers.utils.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of transformers, about names that trl still uses
+            yield
+    finally:
+        transformers.utils.logging.set_verbosity(level)
+        if not bars:
+            datasets.enable_progress_bars()
+
+
+@contextmanager
+def _memory_told(name: str, settings: TrainingSettings) -> Iterator[None]:
+    """Says what to do when memory runs out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not known and not any(words in str(error) for words in ("not enough memory", "out of memory")):
+            raise
+        at_once = settings.at_once or settings.batch
+        smaller = [f"at_once={max(at_once // 2, 1)}"] if at_once > 1 else []
+        smaller += [] if settings.checkpointing else ["checkpointing=True"]
+        smaller.append(f"max_tokens={max(settings.max_tokens // 2, 1)}")
+        raise ModelError(
+            f"training {name} ran out of memory with {at_once} rows of up to {settings.max_tokens} tokens at once: "
+            f"try {' or '.join(smaller)}"
+        ) from error
