@@ -45,6 +45,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.aggregation",
     "pansophy.reading.auto",
     "pansophy.reading.no_context",
+    "pansophy.reading.chroknowledge",
     "pansophy.conflicts.combiners.ck_plug",
     "pansophy.conflicts.combiners.cad",
     "pansophy.conflicts.combiners.adacad",
