@@ -133,8 +133,8 @@ def test_options_have_one_right_answer_and_no_other_right_one() -> None:
         assert options[right] == "Orbit Mills"
         assert sorted(options) == ["Harbour Board", "Orbit Mills", "Quarry Bank", "Zn"]  # Zn: of another relation
     assert places == {0, 1, 2, 3}
+    alone = ChronoBench.from_triples([("Ada", "seat", "Bath", 2010, 2010)])
     with pytest.raises(UsageError, match="no wrong option"):
-        alone = ChronoBench.from_triples([("Ada", "seat", "Bath", 2010, 2010)])
         alone.options(alone.facts[0], "2010")
 
 

@@ -92,10 +92,9 @@ class ChronoBench:
 
     def examples(self, fact: TimelineFact, stamp: str, draw: int, count: int) -> tuple[TimelineFact, ...]:
         """At most `count` others with the same relation and stamp, drawn anew for each number `draw`."""
-        others = self._by_moment.get((fact.relation, stamp), {})
-        known = [one for one in others if one != fact.id and others[one].subject != fact.subject]
-        drawn = self._chance("examples", fact, stamp, draw).sample(known, min(count, len(known)))
-        return tuple(others[one] for one in drawn)
+        others = self._by_moment.get((fact.relation, stamp), [])
+        drawn = self._chance("examples", fact, stamp, draw).sample(others, min(count + 1, len(others)))
+        return tuple(one for one in drawn if one.id != fact.id)[:count]
 
     def options(self, fact: TimelineFact, stamp: str, draw: int = 0, wrong: int = 3) -> tuple[tuple[str, ...], int]:
         """A right object among wrong ones, which are objects of the same relation or, where there are too few, of
@@ -138,12 +137,12 @@ class ChronoBench:
         return random.Random(f"{self.seed}/{purpose}/{fact.id}/{stamp}/{draw}")
 
     @cached_property
-    def _by_moment(self) -> dict[tuple[str, str], dict[str, TimelineFact]]:
+    def _by_moment(self) -> dict[tuple[str, str], list[TimelineFact]]:
         """The pool by relation and stamp, each sorted by id."""
-        found: dict[tuple[str, str], dict[str, TimelineFact]] = {}
+        found: dict[tuple[str, str], list[TimelineFact]] = {}
         for fact in sorted(self.pool, key=lambda one: one.id):
             for stamp in fact.stamps:
-                found.setdefault((fact.relation, stamp), {})[fact.id] = fact
+                found.setdefault((fact.relation, stamp), []).append(fact)
         return found
 
     @cached_property

@@ -14,7 +14,7 @@ from pansophy.evaluation.report.markup import tag, text
 from pansophy.evaluation.report.tables import Table
 from pansophy.reading.chroknowledge.categories import TimelineCategory
 from pansophy.reading.chroknowledge.probe import ProbedFact, ProbedYear
-from pansophy.reading.chroknowledge.report import LEVELS, Interval, TimelineReport, shares_of
+from pansophy.reading.chroknowledge.report import LEVELS, NAMES, Interval, TimelineReport, shares_of
 
 MOST_DRAWN = 40
 """Timelines of one category that are drawn; `facts.jsonl` has them all."""
@@ -128,7 +128,7 @@ def _legend() -> str:
 
 
 def _title(category: TimelineCategory, number: int) -> str:
-    return f"{category.replace('_', ' ').capitalize()}: {frame.counted(number, 'timeline', 'timelines')}"
+    return f"{NAMES[category]}: {frame.counted(number, 'timeline', 'timelines')}"
 
 
 def _intervals(report: TimelineReport) -> Table:
@@ -136,7 +136,7 @@ def _intervals(report: TimelineReport) -> Table:
     lines = tuple(
         (
             one.fact.id,
-            one.category.replace("_", " "),
+            NAMES[one.category],
             *(_joined(part) for part in (report.true(one), report.said(one), report.said_after(one))),
         )
         for one in report.probed

@@ -18,7 +18,6 @@ from pansophy.errors import UsageError
 from pansophy.models import ChatModel
 from pansophy.reading.chroknowledge.bench import ChronoBench
 from pansophy.reading.chroknowledge.categories import (
-    THRESHOLD,
     Match,
     TimelineCategory,
     YearCategory,
@@ -50,7 +49,7 @@ class ProbeSettings:
     shots: int = 4  # the paper
     temperature: float = 0.7  # the paper
     max_tokens: int = 50  # the paper
-    threshold: float = THRESHOLD  # the paper
+    threshold: float = 70.0  # the paper
     seed: int = 42  # the paper
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ LEVELS = {
 }
 """As the paper's tables call a year's categories."""
 
-_NAMES = {
+NAMES = {
     TimelineCategory.KNOWN: "Known",
     TimelineCategory.PARTIAL: "Partial Known",
     TimelineCategory.CUT_OFF: "Cut-off",
@@ -147,9 +147,9 @@ class TimelineReport:
         return groups
 
     def _timelines(self) -> Table:
-        header = ("Facts", "Timelines", *_NAMES.values())
+        header = ("Facts", "Timelines", *NAMES.values())
         lines = tuple(
-            (name, str(len(group)), *(_share([one.category is kind for one in group]) for kind in _NAMES))
+            (name, str(len(group)), *(_share([one.category is kind for one in group]) for kind in NAMES))
             for name, group in self._groups().items()
         )
         formless = sum(year.formless for one in self.probed for year in one.years)
