@@ -20,7 +20,7 @@ def test_the_guides_facts_and_program_go_together(
 ) -> None:
     facts = re.findall(r"```\n(subject,.*?)```", TEXT, re.DOTALL)
     programs = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(facts) == len(programs) == 1
+    assert (len(facts), len(programs)) == (1, 2)
     (tmp_path / "facts.csv").write_text(facts[0])
     bench = ChronoBench.from_file(tmp_path / "facts.csv")
     assert [fact.kind for fact in bench.facts] == [Kind.DYNAMIC, Kind.STATIC, Kind.INVARIANT]
@@ -31,8 +31,10 @@ def test_the_guides_facts_and_program_go_together(
 
     monkeypatch.setattr("pansophy.reading.chroknowledge.measure.open_model", open_model)
     monkeypatch.chdir(tmp_path)
-    exec(compile(programs[0], str(GUIDE), "exec"), {"__name__": "guide"})
-    assert "| static | 1 |" in capsys.readouterr().out
+    monkeypatch.setattr("pansophy.models.opening.open_model", open_model)
+    for program, said in zip(programs, ("| static | 1 |", "cut_off cut_off []"), strict=True):
+        exec(compile(program, str(GUIDE), "exec"), {"__name__": "guide"})
+        assert said in capsys.readouterr().out
 
 
 def test_the_guides_links_lead_somewhere() -> None:

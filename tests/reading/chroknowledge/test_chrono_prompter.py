@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,16 @@ async def test_examples_are_the_models_own_answers() -> None:
     assert prompts[1].split("\n")[:2] == ["In 2012, Ada, employer, [Object]", "A. orbit mills"]
     prompts, _, _ = await trace(probed("xxcxc"), ["nothing"] * 40, prev=1, next=1)
     assert prompts[0].endswith("In 2011, Ada, employer, [Object]\nA. none")  # it never said anything
+
+
+async def test_fill_in_questions_are_asked_in_their_own_words() -> None:
+    plain = probed("cxc")
+    asked = {stamp: f"notice {stamp[-1]} is given within [Object]" for stamp in plain.fact.stamps}
+    prompts, _, _ = await trace(replace(plain, fact=replace(plain.fact, questions=asked)), ["A. z"] * 2)
+    assert prompts[0] == (
+        "In 2010, notice 0 is given within [Object]\nA. orbit mills\n"
+        "In 2011, notice 1 is given within [Object]\nCandidate A. [Object]"
+    )
 
 
 async def test_an_empty_reply_keeps_the_candidate_and_case_alone_changes_none() -> None:
