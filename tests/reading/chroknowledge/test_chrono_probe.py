@@ -211,6 +211,7 @@ async def test_letters_and_truth_values_are_probed_but_not_repaired(tmp_path: Pa
     assert report.share(TimelineCategory.KNOWN) == 1
     with pytest.raises(UsageError, match="can be repaired"):
         await arepair(model, bench_of(TIMELINES), tmp_path / "b", settings=settings)
+    assert len(model.calls) == 60  # refused before it is paid for
 
 
 def test_three_lines_do_and_an_event_loop_is_told_of(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pansophy.reading.chroknowledge.page import write_report
 from pansophy.reading.chroknowledge.probe import ProbedFact, ProbeSettings, TimelineProbe, short_of_examples
 from pansophy.reading.chroknowledge.prompter import ChroKnowPrompter, most_calls
 from pansophy.reading.chroknowledge.report import TimelineReport
-from pansophy.reading.chroknowledge.run import Tell, probe_facts, repair_facts
+from pansophy.reading.chroknowledge.run import Tell, must_name_objects, probe_facts, repair_facts
 
 ANSWERS = "answers.sqlite"
 """The file of all replies, by model, prompt and settings."""
@@ -81,8 +81,8 @@ async def aprobe(
     """
     asked = Options(**options)
     async with _sampler(model, folder, asked) as sampler:
-        probing, probed = await _probed(sampler, bench, folder, asked)
-    report = TimelineReport(tuple(probed), failed=len(probing.bench.facts[: asked.limit]) - len(probed))
+        _, probed = await _probed(sampler, bench, folder, asked)
+    report = TimelineReport(tuple(probed), failed=len(bench.facts[: asked.limit]) - len(probed))
     write_report(report, folder)
     return report
 
@@ -96,6 +96,7 @@ async def arepair(
         UsageError: the settings' template isn't "generation".
     """
     asked = Options(**options)
+    must_name_objects(asked.settings)
     async with _sampler(model, folder, asked) as sampler:
         prompter = ChroKnowPrompter(
             sampler,

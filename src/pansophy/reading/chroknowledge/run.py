@@ -12,7 +12,7 @@ from pansophy.conflicts.results import ResultFolder
 from pansophy.errors import AuthenticationFailed, ModelError, UnknownModel, UsageError
 from pansophy.reading.chroknowledge.categories import TimelineCategory
 from pansophy.reading.chroknowledge.facts import TimelineFact
-from pansophy.reading.chroknowledge.probe import ProbedFact, ProbedYear, TimelineProbe
+from pansophy.reading.chroknowledge.probe import ProbedFact, ProbedYear, ProbeSettings, TimelineProbe
 from pansophy.reading.chroknowledge.prompter import ChroKnowPrompter, Repair
 
 REPAIR = "repair"
@@ -108,8 +108,7 @@ async def repair_facts(
         RunError: the folder has results that were made in another way.
         AuthenticationFailed, UnknownModel, BudgetExceeded: nothing can be asked any more.
     """
-    if probe.settings.template != "generation":
-        raise UsageError(f"only answers that name objects can be repaired, not those of {probe.settings.template!r}")
+    must_name_objects(probe.settings)
     spans = {"prev": prompter.prev, "next": prompter.next}
     results = ResultFolder(Path(folder, REPAIR), {"measure": "timeline repair", **_described(probe), **spans})
 
@@ -125,6 +124,12 @@ async def repair_facts(
     untouched: Row = {"years": [], "error": None}
     found = [(one, rows.get(one.fact.id, untouched)) for one in probed]
     return [Repair.from_dict(one, row) for one, row in found if not row["error"]]
+
+
+def must_name_objects(settings: ProbeSettings) -> None:
+    """Letters and truth values of one year say nothing of another. Raises UsageError where these are the answers."""
+    if settings.template != "generation":
+        raise UsageError(f"only answers that name objects can be repaired, not those of {settings.template!r}")
 
 
 async def _fill(
