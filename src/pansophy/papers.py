@@ -47,6 +47,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.no_context",
     "pansophy.reading.ledger",
     "pansophy.reading.knowledge_solver",
+    "pansophy.reading.chroknowledge",
     "pansophy.conflicts.combiners.ck_plug",
     "pansophy.conflicts.combiners.cad",
     "pansophy.conflicts.combiners.adacad",

@@ -42,6 +42,11 @@ class Commands(LazyGroup):
             "app",
             "See and settle conflicts between what a model believes and what it is told.",
         ),
+        "timeline": Lazy(
+            "pansophy.cli.timeline",
+            "app",
+            "See what a model knows of facts year by year, and ask again what it half knows.",
+        ),
     }
 
 
