@@ -36,7 +36,16 @@ ASKED = "How many people will the ferry carry in 1905?"
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("1,200 people", 1200), ("about 3.5 m", 3.5), ("-4", -4), ("1.200.000", 1200000), ("none", None), ("1903", 1903)],
+    [
+        ("1,200 people", 1200),
+        ("about 3.5 m", 3.5),
+        ("-4", -4),
+        ("1.200.000", 1200000),
+        ("none", None),
+        ("0.125", 0.125),
+        ("3,5", 3.5),
+        ("1,2,3", 1.2),
+    ],
 )
 def test_a_number_in_a_text(text: str, number: float | None) -> None:
     assert number_in(text) == number
@@ -87,6 +96,16 @@ def test_rows_about_different_things_are_carried_on_apart() -> None:
     lines = carried_on("And at 3?", points)
     assert lines[0].startswith("Ferry (1: 2, 2: 4) comes to 6 at 3")
     assert lines[1].startswith("bridge (1: 7) comes to 7 at 3")
+
+
+@given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=8), st.text(max_size=8)), max_size=5), st.text())
+def test_no_rows_and_no_question_crash_the_arithmetic(rows: list[tuple[str, str, str]], question: str) -> None:
+    points = []
+    for what, when, value in rows:
+        text = f"Told of {what}: at {when} it was {value}."
+        point = checked(Row(what=what, when=when, value=value, quote=text), Chunk("d", 0, len(text), text, 0))
+        points += [point] if point else []
+    assert len(carried_on(question, points)) == len({point.what.casefold() for point in points})
 
 
 # --- in a reading -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,10 @@ from pansophy.reading.pike_rag.prompts import rows_prompt
 from pansophy.reading.strategy import Session
 from pansophy.types import Chunk, Evidence
 
-_NUMBER = re.compile(r"-?\d+(?:[.,]\d{3})*(?:\.\d+)?")
+LARGEST = 1e12
+"""What is larger is no measurement, and its square could not be computed."""
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
+_DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 _T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 """97.5 percentiles of Student's t for 1 to 10 degrees of freedom; beyond, 1.96 + 2.5 / degrees is as close."""
 
@@ -63,9 +66,15 @@ class Forecast:
 
 
 def number_in(text: str) -> float | None:
-    """The first number of a text; commas and points before three digits part thousands."""
+    """The first number of a text. A comma before three digits parts thousands, and so do several points; any other
+    comma is a decimal one."""
     match = _NUMBER.search(text)
-    return None if match is None else float(re.sub(r"[.,](?=\d{3}(?!\d))", "", match[0]))
+    if match is None:
+        return None
+    digits = re.sub(r",(?=\d{3}(?!\d))", "", match[0])
+    digits = digits.replace(".", "") if digits.count(".") > 1 else digits.replace(",", ".")
+    decimal = _DECIMAL.match(digits)
+    return float(decimal[0]) if decimal else None
 
 
 def straight_line(points: Sequence[tuple[float, float]], at: float) -> Forecast:
@@ -122,7 +131,7 @@ async def read_points(session: Session, model: ChatModel, chunks: Sequence[Chunk
 def checked(row: Row, chunk: Chunk) -> Point | None:
     """The row as numbers, if its quote stands in the chunk and holds the value's digits."""
     when, value = number_in(row.when), number_in(row.value)
-    if when is None or value is None or not row.what.strip():
+    if when is None or value is None or max(abs(when), abs(value)) > LARGEST or not row.what.strip():
         return None
     evidence = quoted(row.quote, [chunk], statement=f"{row.what}: {row.value}", rating=NO_RATING, cited=False)
     if evidence is None or value not in map(number_in, _NUMBER.findall(evidence.quote)):
