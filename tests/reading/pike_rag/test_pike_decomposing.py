@@ -251,7 +251,7 @@ REPLIES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(REPLIES, min_size=1, max_size=12), st.sampled_from([900, 1100, 8192]))
 async def test_no_reply_crashes_it_repeats_a_chunk_or_exceeds_the_window(replies: list[str], window: int) -> None:
     given_ = iter(replies * 100)

@@ -199,7 +199,7 @@ async def test_a_model_that_takes_nothing_is_shown_more_a_few_times_and_then_ove
     assert sizes[4] < sizes[3]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(PROSE.map("".join).filter(str.strip), min_size=1, max_size=4), st.integers(50, 400))
 def test_plain_chunks_are_spans_of_their_documents_in_order(texts: list[str], most: int) -> None:
     corpus = Corpus.from_texts(texts, chunk_tokens=60)
@@ -220,6 +220,16 @@ async def test_a_second_question_of_another_object_makes_no_questions_again(tmp_
     assert stages(first).count("atoms") == 3
     assert stages(second).count("atoms") == 0
     assert answer.text == "Kran"
+
+
+async def test_a_second_question_of_the_same_object_reads_no_text_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, reader = Corpus.from_texts(FACTS), PikeRag(rule_model())
+    await reader.run(QUESTION, corpus)
+    monkeypatch.setattr(corpus, "chunks", None)
+    assert (await reader.run("Which town is the home of Bo Dal?", corpus)).text == "Pim"
+    corpus.add_documents([Document("b", "b", "Ada Bol lives in Tarn.", "", "")])
+    monkeypatch.undo()
+    assert (await reader.run(QUESTION, corpus)).text == "Tarn"
 
 
 async def test_a_changed_document_costs_its_own_chunks_and_what_is_gone_is_dropped(tmp_path: Path) -> None:

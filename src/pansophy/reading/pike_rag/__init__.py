@@ -46,6 +46,7 @@ class PikeRag(Strategy[PikeRagSettings]):
 
     name = "pike_rag"
     settings_class = PikeRagSettings
+    _remembered: tuple[str, KnowledgeBase] | None = None  # the fingerprint of the corpus that was asked last, its base
 
     async def _read(self, session: Session) -> Answer:
         await self._check_room(session.question)
@@ -55,8 +56,14 @@ class PikeRag(Strategy[PikeRagSettings]):
     async def knowledge(self, session: Session) -> KnowledgeBase:
         """The knowledge base of the session's corpus, made as far as it isn't kept; tells how far it is."""
         self._begin(session, chunks=session.corpus.chunk_count, order="rank")
+        fingerprint = session.corpus.fingerprint
+        if self._remembered is not None and self._remembered[0] == fingerprint:
+            return self._remembered[1]
         width = self.limits.concurrency or self.seeker_model.parallel
-        return await Making(session, self.seeker_model, self.settings, width).run()
+        made = await Making(session, self.seeker_model, self.settings, width).run()
+        if self.settings.max_chunks is None and not session.failed:
+            self._remembered = (fingerprint, made)
+        return made
 
     async def _check_room(self, question: str) -> None:
         """Raises UsageError where the window holds no chunk beside the question."""
