@@ -219,6 +219,18 @@ async def test_a_chunk_that_does_not_fit_beside_the_others_ends_it() -> None:
     assert any("no room for another chunk" in warning for warning in answer.warnings)
 
 
+async def test_a_model_on_this_machine_must_propose_something_as_long_as_nothing_is_found() -> None:
+    model = rule_model()
+    model.local = True  # type: ignore[attr-defined]
+    await PikeRag(model).run(QUESTION, town())
+    least = [
+        call.schema["properties"]["sub_questions"].get("minItems") for call in calls(model, "propose") if call.schema
+    ]
+    assert least == [1, None, None]
+    options = ["an empty list" in call.messages[-1].content for call in calls(model, "propose")]
+    assert options == [False, True, True]
+
+
 async def test_without_a_single_chunk_the_best_of_all_layers_are_answered_from() -> None:
     model = rule_model(propose=lambda prompt: asks())
     answer = await PikeRag(model, settings={"retrieve_k": 2}).run("Which town is the home of Ada Bol?", town())

@@ -9,7 +9,8 @@ Wang, Fu, Wang, Song and Bian 2025, PIKE-RAG: sPecIalized KnowledgE and Rational
 What a second question costs: no call for the knowledge base, in any process, since it is kept with the corpus.
 
 Departures: replies are typed objects; likeness is a true cosine (the authors' code takes 1 - d / sqrt(2) of squared
-distances for one), of words where the corpus has no embedder; a model that proposes nothing at its first step answers
+distances for one), of words where the corpus has no embedder; prompts show worked examples, and a model on this machine
+must propose something as long as nothing has been found; one that proposes nothing all the same answers
 from the chunks that fit the question best on all layers, not from nothing; a chunk that doesn't fit the window beside
 those found ends the decomposition; a refusal is followed by one call that must answer. Not built: tagging, the graph of
 files, tables and triples, and the iterative baselines that the authors ship.

@@ -22,6 +22,7 @@ from pansophy.reading.pike_rag.prompts import (
     Proposal,
     choose_paragraph_prompt,
     choose_prompt,
+    first_schema,
     propose_prompt,
 )
 from pansophy.reading.pike_rag.settings import PikeRagSettings
@@ -153,6 +154,8 @@ class Decomposition:
             max_tokens=self.settings.reply_tokens,
             temperature=self.temperature,
             seed=self.seed,
+            # only models on this machine are sure to take a schema with a least length
+            schema=None if trail.context or not getattr(self.model, "local", False) else first_schema(),
         )
         asked = [one.strip() for one in reply.sub_questions] if reply is not None else []
         step = Step(tuple(dict.fromkeys(one for one in asked if one))[:MOST_PROPOSALS], usage=completion.usage)

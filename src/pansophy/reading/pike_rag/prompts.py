@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import BaseModel
 
+from pansophy.engine import schema_of
 from pansophy.reading.conclusion import FORCED, JUDGED, SYSTEM
 from pansophy.reading.passages import as_text, inert
 from pansophy.types import ChatMessage, Chunk
@@ -67,7 +69,9 @@ PROPOSE = """\
 Do not answer the question yet. Which facts are still missing? Reply with a JSON object:
 "thinking": one short sentence about what is known and what is missing;
 "sub_questions": the questions to ask the knowledge base next, each about a single fact, with names in full, in the \
-language of the question; an empty list if the text above is enough to answer."""
+language of the question"""
+PROPOSE_FIRST = f"{PROPOSE}."
+PROPOSE_NEXT = f"{PROPOSE}; an empty list if the text above is enough to answer."
 
 CHOOSE = """\
 Which of these would help most to answer the question, and is not answered by the text above? Reply with a JSON object:
@@ -128,11 +132,19 @@ def propose_prompt(question: str, context: Sequence[Chunk], role: str = "") -> l
     )
     turns = []
     for known, (thinking, asked) in enumerate(shown):
-        turns.append(ChatMessage("user", _asked(_ASKED, _FOUND[:known], PROPOSE)))
         reply = {"thinking": thinking, "sub_questions": asked}
+        turns.append(ChatMessage("user", _asked(_ASKED, _FOUND[:known], "What to ask next?")))
         turns.append(ChatMessage("assistant", json.dumps(reply)))
     system = f"{DECOMPOSER} {role}".strip()
-    return [ChatMessage("system", system), *turns, ChatMessage("user", _asked(question, context, PROPOSE))]
+    rules = PROPOSE_NEXT if context else PROPOSE_FIRST
+    return [ChatMessage("system", system), *turns, ChatMessage("user", _asked(question, context, rules))]
+
+
+def first_schema() -> dict[str, Any]:
+    """The form of a proposal when nothing has been found: a small model that may leave the list empty does so."""
+    schema = schema_of(Proposal)
+    asked = {**schema["properties"]["sub_questions"], "minItems": 1}
+    return {**schema, "properties": {**schema["properties"], "sub_questions": asked}}
 
 
 def choose_prompt(question: str, context: Sequence[Chunk], options: Sequence[str]) -> list[ChatMessage]:
