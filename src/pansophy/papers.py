@@ -42,6 +42,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.map_reduce",
     "pansophy.reading.running_note",
     "pansophy.reading.readagent",
+    "pansophy.reading.pike_rag",
     "pansophy.reading.aggregation",
     "pansophy.reading.auto",
     "pansophy.reading.no_context",

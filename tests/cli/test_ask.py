@@ -247,7 +247,7 @@ def test_verbose_shows_every_message_beside_the_answer(run: Run, server: m.Misbe
 
 
 @pytest.mark.parametrize(
-    "strategy", ["direct", "top-k", "map-reduce", "running_note", "readagent", "auto", "no-context"]
+    "strategy", ["direct", "top-k", "map-reduce", "running_note", "readagent", "pike-rag", "auto", "no-context"]
 )
 def test_every_strategy_can_be_chosen(run: Run, strategy: str) -> None:
     everything = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.reading.pike_rag.rules import rule_model
 from typer.testing import CliRunner, Result
 
 from pansophy.cli.bench import app
@@ -347,6 +348,23 @@ def test_hops_are_made_asked_and_scored_by_their_number(tmp_path: Path, scripted
     wrong = bench("hops", "--hops", "1", *options, fails=UsageError)
     assert "give some of 2, 3, 4, 5" in str(wrong.exception)
     bench("hops", "--hops", "2-3", *options, "--decoys", 1, fails=RunError)  # other data in the same folder
+
+
+def test_pike_rag_is_measured_beside_its_parts_and_its_decompositions_are_collected(
+    tmp_path: Path, scripted: Any
+) -> None:
+    out, collected = tmp_path / "pike-rag.json", tmp_path / "trajectories.jsonl"
+    scripted(rule_model()._replier)
+    done = bench("pike-rag", "--hops", 2, "-n", 3, "--decoys", 2, "-o", out, "--trajectories", collected)
+    told = json.loads(out.read_text("utf-8"))
+    recalls = {name: one["chain_recall"] for name, one in told["results"].items()}
+    assert recalls["pike_rag"] == 1.0
+    assert recalls["search, 5 best"] <= 0.7
+    assert told["results"]["pike_rag"]["stops"] == {"nothing more to ask": 3}
+    assert told["notes"] == 18
+    assert [one["right"] for one in told["findings"]["pike_rag"]] == [True] * 3
+    assert len(collected.read_text("utf-8").splitlines()) == 3
+    assert "pike_rag, level 1, 5 best" in done.stdout
 
 
 def test_a_filter_keeps_what_no_chunk_alone_answers_and_a_bench_asks_only_that(

@@ -23,6 +23,7 @@ STRATEGIES = (
     "map_reduce",
     "running_note",
     "readagent",
+    "pike_rag",
     "aggregation",
     "auto",
     "no_context",

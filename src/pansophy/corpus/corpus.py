@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pansophy import settings
-from pansophy.corpus import adding, searching
+from pansophy.corpus import adding, derived, searching
 from pansophy.corpus.adding import AddProgress, AddReport
 from pansophy.corpus.chunking import DEFAULT_CHUNK_TOKENS, SMALLEST_CHUNK_TOKENS
 from pansophy.corpus.contents import Contents
@@ -345,7 +345,7 @@ class Corpus:
         return report
 
     def remove(self, document_ids: Sequence[str]) -> int:
-        """Removes documents, and every trace of their text from the files of the corpus.
+        """Removes documents, and every trace of their text from the files of the corpus, with what was made of them.
 
         Returns:
             How many were removed.
@@ -354,11 +354,13 @@ class Corpus:
             CorpusError: an id is unknown; then nothing is removed.
         """
         count = adding.remove(self._store, document_ids, LOCK_SECONDS)
+        derived.forget(self.location, document_ids)
         self._contents = Contents(self._store)
         return count
 
     def delete(self) -> None:
         """Deletes the corpus and its files. The object can't be used after that."""
+        shutil.rmtree(derived.folder_of(self.location), ignore_errors=True)
         self._store.delete(LOCK_SECONDS)
 
     def stale(self) -> list[str]:

@@ -27,6 +27,7 @@ STRATEGIES = {
     "map_reduce": "pansophy.reading.map_reduce:MapReduce",
     "running_note": "pansophy.reading.running_note:RunningNote",
     "readagent": "pansophy.reading.readagent:ReadAgent",
+    "pike_rag": "pansophy.reading.pike_rag:PikeRag",
     "aggregation": "pansophy.reading.aggregation:Aggregation",
     "auto": "pansophy.reading.auto:Auto",
     "no_context": "pansophy.reading.no_context:NoContext",

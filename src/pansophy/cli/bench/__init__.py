@@ -17,6 +17,7 @@ from pansophy.cli.bench.benchmark import filters, measures
 from pansophy.cli.bench.conflicts import conflicts
 from pansophy.cli.bench.judge import judge
 from pansophy.cli.bench.options import USUAL
+from pansophy.cli.bench.pike_rag import pike_rag
 
 app = typer.Typer(no_args_is_help=True, help="Measure strategies and models on questions with known answers.")
 only = typer.Typer(
@@ -34,6 +35,7 @@ for read in (files.hotpotqa, files.musique, files.infinitebench, files.longbench
 app.add_typer(only, name="filter")
 app.command()(judge)
 app.command()(conflicts)
+app.command("pike-rag")(pike_rag)
 
 
 @app.command("list")

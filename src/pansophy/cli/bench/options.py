@@ -9,7 +9,7 @@ import typer
 
 from pansophy.cli.ask import STRATEGIES, duration
 
-READS_ALL = ("map_reduce", "running_note", "readagent", "aggregation")
+READS_ALL = ("map_reduce", "running_note", "readagent", "pike_rag", "aggregation")
 """Strategies that read the whole corpus for every question unless `--max-chunks` bounds them."""
 USUAL = "extagents,top_k,direct"
 

@@ -7,13 +7,27 @@ composed question must be needed is the demand of MuSiQue (Trivedi, Balasubraman
 2108.00573).
 
 `relations.py` has the words, `chains.py` makes problems, `solver.py` answers from the sentences alone and knows nothing
-of how they were made, `dataset.py` makes the questions of a bench.
+of how they were made, `dataset.py` makes the questions of a bench, `pool.py` many questions over one
+corpus, a fact a document.
 """
 
 from __future__ import annotations
 
 from pansophy.evaluation.hops.chains import HOPS, Problem, generate
 from pansophy.evaluation.hops.dataset import hops
-from pansophy.evaluation.hops.solver import is_fact, solve
+from pansophy.evaluation.hops.pool import Pool, make_pool
+from pansophy.evaluation.hops.solver import fact_in, follow, is_fact, single_question, solve
 
-__all__ = ["HOPS", "Problem", "generate", "hops", "is_fact", "solve"]
+__all__ = [
+    "HOPS",
+    "Pool",
+    "Problem",
+    "fact_in",
+    "follow",
+    "generate",
+    "hops",
+    "is_fact",
+    "make_pool",
+    "single_question",
+    "solve",
+]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from pansophy.errors import UsageError
-from pansophy.evaluation.hops.relations import ASKS, PERSON, RELATIONS, Relation
+from pansophy.evaluation.hops.relations import ASKS, PERSON, RELATIONS, SHIP, Relation
 
 _WORD = r"[A-Z][a-z]+"
 
@@ -29,7 +29,7 @@ _QUESTION = re.compile(
 
 def is_fact(sentence: str) -> bool:
     """Whether a sentence tells one of the relations."""
-    return _read(sentence) is not None
+    return fact_in(sentence) is not None
 
 
 def solve(sentences: Iterable[str], question: str) -> str:
@@ -39,19 +39,39 @@ def solve(sentences: Iterable[str], question: str) -> str:
         UsageError: the question isn't of the kind that `generate` makes, or the sentences don't answer it; says what
             they don't tell.
     """
-    asked = _QUESTION.fullmatch(question)
-    if asked is None or (unknown := [noun for noun in asked[1].split(" of the ") if noun not in _NOUNS]):
-        raise UsageError(f"the question {question!r} can't be read{f': {unknown[0]} is no relation' if asked else ''}")
-    told = {(relation, source): target for relation, source, target in filter(None, map(_read, sentences))}
-    found = asked[2]
-    for noun in reversed(asked[1].split(" of the ")):
-        if (_NOUNS[noun], found) not in told:
-            raise UsageError(f"the facts don't tell the {noun} of {found}")
-        found = told[_NOUNS[noun], found]
+    found, missing = follow(sentences, question)
+    if missing:
+        raise UsageError(f"the facts don't tell the {missing} of {found}")
     return found
 
 
-def _read(sentence: str) -> tuple[Relation, str, str] | None:
+def follow(sentences: Iterable[str], question: str) -> tuple[str, str]:
+    """How far the sentences lead: whom or what they lead to, and the noun of the relation that they don't tell of it
+    ("" when that is the answer).
+
+    Raises:
+        UsageError: the question isn't of the kind that `generate` makes.
+    """
+    asked = _QUESTION.fullmatch(question)
+    if asked is None or (unknown := [noun for noun in asked[1].split(" of the ") if noun not in _NOUNS]):
+        raise UsageError(f"the question {question!r} can't be read{f': {unknown[0]} is no relation' if asked else ''}")
+    told = {(relation, source): target for relation, source, target in filter(None, map(fact_in, sentences))}
+    found = asked[2]
+    for noun in reversed(asked[1].split(" of the ")):
+        if (_NOUNS[noun], found) not in told:
+            return found, noun
+        found = told[_NOUNS[noun], found]
+    return found, ""
+
+
+def single_question(noun: str, of: str) -> str:
+    """The question for a single relation, by one of its nouns."""
+    relation = _NOUNS[noun]
+    return f"{ASKS[relation.target]} is the {noun} of {'the ' if relation.source == SHIP else ''}{of}?"
+
+
+def fact_in(sentence: str) -> tuple[Relation, str, str] | None:
+    """The relation that a sentence tells, of whom, and who or what that is; None if it tells none."""
     for pattern, relation in _PATTERNS:
         if match := pattern.fullmatch(sentence):
             return relation, match["s"], match["t"]
