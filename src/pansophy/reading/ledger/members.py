@@ -33,7 +33,7 @@ JUDGE_TOKENS = 4
 BELIEVED = 0.5
 """The least probability of a yes with which a passage is taken to answer the question; ours. Judged so, and not by a
 field of its reply, a model of 1.5B told letters that answer from those about another place without an error, where the
-field took one in three of these for an answer (docs/experiments.md)."""
+field took 12 of 28 of these for an answer (docs/experiments.md)."""
 REMEMBERED = 0.6
 """The share of the answers without a text that must agree for the model to remember anything; ours."""
 
