@@ -14,11 +14,11 @@ from typing import Any
 
 from torch import Tensor
 
-from pansophy.conflicts import ACD, COIECD, GRD, AdaCAD, CKPlug, CoDA, Combiner, ContextAwareDecoding, DoLa
+from pansophy.conflicts import ACD, COIECD, GRD, AdaCAD, CKPlug, CoDA, Combiner, ContextAwareDecoding, DoLa, iti, juice
 from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder
 from pansophy.conflicts.facts import KnownFact
 from pansophy.conflicts.outcomes import Shares, shares
-from pansophy.conflicts.ph3 import HeadMask, conflict_shares, locate_heads
+from pansophy.conflicts.ph3 import HeadMask, Side, conflict_shares, locate_heads
 from pansophy.errors import UsageError
 from pansophy.models.white_box import Head, WhiteBoxModel
 
@@ -37,6 +37,8 @@ METHODS: Mapping[str, Combiner] = {
     "DoLa high": DoLa(),
     "CoDA beta=inf": CoDA(math.inf),
 }
+STRENGTHS = (1.0, 3.0, 5.0, 10.0, 15.0)
+"""Of ITI that are tried; 15 is its own, for much larger models."""
 CONTEXTS = ("substituted", "coherent")
 
 
@@ -78,8 +80,8 @@ def _shares(scores: Tensor, known: Sequence[KnownFact]) -> Shares:
 def measure_heads(
     model: WhiteBoxModel, known: Sequence[KnownFact], *, k: int = 7, draws: int = 5, seed: int = 0
 ) -> dict[str, Shares]:
-    """PH3 located on half of the facts (drawn by `seed`) and judged on the other, beside as many heads drawn at
-    random."""
+    """PH3, JUICE and ITI fitted on half of the facts (drawn by `seed`) and judged on the other, beside as many heads as
+    PH3's drawn at random."""
     order = list(known)
     chance = random.Random(seed)
     chance.shuffle(order)
@@ -93,7 +95,38 @@ def measure_heads(
     for draw in range(draws):
         mask = HeadMask(tuple(chance.sample(heads, k)))
         found[f"random k={k}, draw {draw}"] = conflict_shares(model, rest, mask)
-    return found
+    for side in ("memory", "context"):
+        found[f"JUICE toward {side}"] = _juice(model, order[:half], rest, side)
+    return found | {"ITI toward memory": _iti(model, order[:half], rest)}
+
+
+def _juice(model: WhiteBoxModel, located: Sequence[KnownFact], judged: Sequence[KnownFact], toward: Side) -> Shares:
+    """Heads chosen on four facts, as in the paper, by one factor of each kind instead of eight; strengths by the others
+    of `located`."""
+    try:
+        heads = juice.choose_heads(model, located[:4], toward, enlarged=(3.0,), suppressed=(-2.0,))
+    except UsageError:  # no head helps: then nothing is changed
+        return conflict_shares(model, judged)
+    intervention, _ = juice.tune(model, heads, located[4:], toward)
+    return _shares(intervention.next_log_probs(model, [one.fact.substituted for one in judged]), judged)
+
+
+def _iti(model: WhiteBoxModel, located: Sequence[KnownFact], judged: Sequence[KnownFact]) -> Shares:
+    """Probes fitted on each fact of `located` with its answer (true) and with its lie; the strength that brings most
+    of `located` back to memory."""
+    said = [(f"{one.fact.prompt} {text}", true) for one in located for text, true in _both(one)]
+    steering = iti.fit(model, [text for text, _ in said], [true for _, true in said])
+
+    def steered(facts: Sequence[KnownFact], strength: float) -> Shares:
+        with steering.applied(model, strength):
+            return conflict_shares(model, facts)
+
+    best = max(STRENGTHS, key=lambda strength: steered(located, strength).memory.mean)
+    return steered(judged, best)
+
+
+def _both(one: KnownFact) -> tuple[tuple[str, bool], tuple[str, bool]]:
+    return (one.fact.answers[0], True), (one.fact.lie, False)
 
 
 def step_cost(model: WhiteBoxModel, known: Sequence[KnownFact], *, tokens: int = 32, repeats: int = 5) -> float:

@@ -127,12 +127,15 @@ def choose_heads(
     kinds = [[one.fact.prompt for one in known], [one.fact.substituted for one in known]]
     if all(one.fact.coherent for one in known):
         kinds.append([one.fact.coherent for one in known])
-    prompts = [prompt for kind in kinds for prompt in kind]
+    prompts = [model.encode(prompt) for kind in kinds for prompt in kind]
+    with captured_heads(model.anatomy) as said:  # the same whichever head is scaled
+        model.stream(prompts)
     wanted = torch.tensor([getattr(one, toward) for one in known] * len(kinds), device=model.device)[:, None]
 
     def likely(strengths: Mapping[Head, float]) -> Tensor:
         """The wanted answer's mean probability on each kind, [kinds]."""
-        scores = Intervention(strengths).next_log_probs(model, prompts, batch=len(prompts)).exp()
+        with Intervention(strengths)._added(model, said):
+            scores: Tensor = model.stream(prompts).log_probs.exp()
         return scores.gather(-1, wanted).view(len(kinds), -1).mean(1)
 
     before = likely({})

@@ -16,7 +16,7 @@ from pansophy import Corpus
 from pansophy.evaluation.hops import make_pool
 from pansophy.reading.pike_rag import PikeRag
 from pansophy.reading.pike_rag.collecting import UpperBoundExplorer, collect, training_pairs, upper_bounds
-from pansophy.reading.pike_rag.decomposing import Trail
+from pansophy.reading.pike_rag.trail import Trail
 from pansophy.reading.pike_rag.units import Unit
 from pansophy.types import Chunk
 

@@ -4,7 +4,8 @@ step into what the knowledge base can answer.
 Wang, Fu, Wang, Song and Bian 2025, PIKE-RAG: sPecIalized KnowledgE and Rationale Augmented Generation, arXiv
 2501.11551: knowledge atomizing = `making.py`, chunking with forward summaries = `units.py`, retrieval on several layers
 = `knowledge.py`, knowledge-aware decomposition (algorithm 1) = `decomposing.py`, data for a trainable decomposer
-(algorithms 2 and 3) = `collecting.py`, the levels 3 and 4 = `levels.py` and `forecasting.py`.
+(algorithms 2 and 3) = `collecting.py`, the levels 3 and 4 = `levels.py` and `forecasting.py`. Ours: a small model has
+the question taken apart by its words (`relations.py`).
 
 What a second question costs: no call for the knowledge base, in any process, since it is kept with the corpus.
 
@@ -20,13 +21,17 @@ from __future__ import annotations
 
 from pansophy.papers import Paper
 from pansophy.reading.conclusion import answer_from, prompts_of
+from pansophy.reading.extagents.chain import chain_of
+from pansophy.reading.extagents.plan import is_small
 from pansophy.reading.passages import most_that_fit, room
-from pansophy.reading.pike_rag.decomposing import Decomposition, Trail
+from pansophy.reading.pike_rag.decomposing import Decomposition
 from pansophy.reading.pike_rag.knowledge import KnowledgeBase
 from pansophy.reading.pike_rag.levels import agents, forecast, join
 from pansophy.reading.pike_rag.making import Making
 from pansophy.reading.pike_rag.prompts import propose_prompt
+from pansophy.reading.pike_rag.relations import Relations
 from pansophy.reading.pike_rag.settings import PikeRagSettings
+from pansophy.reading.pike_rag.trail import Trail
 from pansophy.reading.strategy import Session, Strategy
 from pansophy.types import Answer, Chunk, Verdict
 
@@ -83,10 +88,23 @@ class PikeRag(Strategy[PikeRagSettings]):
             def told(found: Trail) -> None:
                 session.described = {**session.described, "decomposition": found.describe()}
 
-            trail = await Decomposition(session, self.model, knowledge, self.settings, told=told).run()
+            relations = self._relations(session)
+            trail = await Decomposition(
+                session, self.model, knowledge, self.settings, relations=relations, told=told
+            ).run()
+            if relations is not None and self.settings.level == 2:
+                await relations.next(trail.chunks)  # what the last chunk answers, if the rounds were used up
+                if relations.answer:
+                    return session.answer(relations.answer, Verdict.ANSWERED, tuple(relations.evidence))
         if self.settings.level == 3 and trail.chunks:
             return await forecast(session, self.model, trail.chunks, self.settings)
         return await self._conclude(session, knowledge, trail.chunks)
+
+    def _relations(self, session: Session) -> Relations | None:
+        """The question taken apart by its words, where the model is too small to do it."""
+        stepwise = self.settings.stepwise if self.settings.stepwise is not None else is_small(self.model)
+        chain = chain_of(session.question) if stepwise else None
+        return Relations(session, self.model, chain) if chain else None
 
     async def _conclude(self, session: Session, knowledge: KnowledgeBase, found: list[Chunk]) -> Answer:
         """Answer from the chunks of the decomposition; without any, from those that fit the question best."""

@@ -22,10 +22,11 @@ from pansophy.evaluation.files import append_line, drop_torn_line, read_lines
 from pansophy.evaluation.metrics import english_f1, exact_match
 from pansophy.events import Event
 from pansophy.reading.pike_rag import PikeRag
-from pansophy.reading.pike_rag.decomposing import Decomposition, Trail
+from pansophy.reading.pike_rag.decomposing import Decomposition
 from pansophy.reading.pike_rag.knowledge import KnowledgeBase
 from pansophy.reading.pike_rag.prompts import SubAnswer, sub_answer_prompt
 from pansophy.reading.pike_rag.settings import PikeRagSettings
+from pansophy.reading.pike_rag.trail import Trail
 from pansophy.reading.pike_rag.units import Unit
 from pansophy.reading.strategy import Session
 

@@ -8,9 +8,8 @@ isn't understood is one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pansophy.engine import complete_as
 from pansophy.events import NoteWritten
@@ -25,72 +24,15 @@ from pansophy.reading.pike_rag.prompts import (
     first_schema,
     propose_prompt,
 )
+from pansophy.reading.pike_rag.relations import Relations
 from pansophy.reading.pike_rag.settings import PikeRagSettings
+from pansophy.reading.pike_rag.trail import Step, Stop, Trail
 from pansophy.reading.pike_rag.units import Unit
 from pansophy.reading.strategy import Session
-from pansophy.types import ChatMessage, Chunk, Usage
+from pansophy.types import ChatMessage, Usage
 
 MOST_PROPOSALS = 10
 """A small model can repeat itself until its tokens are used up."""
-
-
-class Stop(StrEnum):
-    """Why a decomposition ended."""
-
-    ENOUGH = "nothing more to ask"
-    NOT_UNDERSTOOD = "the proposal was not understood"
-    NOTHING_RETRIEVED = "the knowledge base has nothing more"
-    NOTHING_CHOSEN = "nothing helps"
-    CHOICE_NOT_UNDERSTOOD = "the choice was not understood"
-    ROUNDS = "the most rounds were made"
-    WINDOW = "the window is full"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One round: what was proposed, what the knowledge base offered, what was chosen (None: nothing) and how it was
-    found ("proposals", "question" or "chunks"), the chunk that was sampled to explore."""
-
-    proposals: tuple[str, ...]
-    candidates: tuple[Candidate, ...] = ()
-    found_by: str = ""
-    chosen: Candidate | None = None
-    explored: Unit | None = None
-    usage: Usage = field(default_factory=Usage)
-
-
-@dataclass(slots=True)
-class Trail:
-    """How a question was decomposed; `context` are the chunks in the order in which they were chosen."""
-
-    context: list[Unit] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    stop: Stop = Stop.ROUNDS
-
-    @property
-    def chunks(self) -> list[Chunk]:
-        return [unit.chunk for unit in self.context]
-
-    def describe(self) -> dict[str, Any]:
-        """The trail as plain JSON data, for the answer's settings."""
-        return {
-            "stop": str(self.stop),
-            "context": [_place(unit) for unit in self.context],
-            "steps": [
-                {
-                    "proposals": list(step.proposals),
-                    "found_by": step.found_by,
-                    "candidates": [
-                        {"question": one.question, "score": round(one.score, 3), **_place(one.unit)}
-                        for one in step.candidates
-                    ],
-                    "chosen": step.chosen.question if step.chosen else None,
-                    "calls": step.usage.calls,
-                    "tokens": step.usage.prompt_tokens + step.usage.completion_tokens,
-                }
-                for step in self.steps
-            ],
-        }
 
 
 class Explorer(Protocol):
@@ -118,6 +60,7 @@ class Decomposition:
         temperature: of the proposals.
         seed: of the proposals, for several trails of one question.
         explorer: samples further chunks.
+        relations: propose and choose instead of the model.
         told: is shown the trail after every step.
     """
 
@@ -129,6 +72,7 @@ class Decomposition:
     temperature: float = 0.0
     seed: int = 0
     explorer: Explorer | None = None
+    relations: Relations | None = None
     told: Callable[[Trail], None] = lambda trail: None
 
     async def run(self) -> Trail:
@@ -146,21 +90,9 @@ class Decomposition:
         return trail
 
     async def _step(self, trail: Trail, number: int) -> tuple[Step, Stop | None]:
-        reply, completion = await complete_as(
-            self.session.engine,
-            self.model,
-            propose_prompt(self.session.question, trail.chunks, self.role),
-            Proposal,
-            max_tokens=self.settings.reply_tokens,
-            temperature=self.temperature,
-            seed=self.seed,
-            # only models on this machine are sure to take a schema with a least length
-            schema=None if trail.context or not getattr(self.model, "local", False) else first_schema(),
-        )
-        asked = [one.strip() for one in reply.sub_questions] if reply is not None else []
-        step = Step(tuple(dict.fromkeys(one for one in asked if one))[:MOST_PROPOSALS], usage=completion.usage)
+        step, understood = await self._proposed(trail)
         if not step.proposals:
-            return step, Stop.NOT_UNDERSTOOD if reply is None else Stop.ENOUGH
+            return step, Stop.ENOUGH if understood else Stop.NOT_UNDERSTOOD
         candidates, found_by = self._retrieve(trail, step.proposals)
         step = replace(step, candidates=tuple(candidates), found_by=found_by)
         if not candidates:
@@ -177,9 +109,31 @@ class Decomposition:
                 step = replace(step, explored=sampled)
         return step, None
 
+    async def _proposed(self, trail: Trail) -> tuple[Step, bool]:
+        """What to ask next, and whether the reply was understood."""
+        if self.relations is not None:
+            question = await self.relations.next(trail.chunks)
+            return Step((question,) if question else (), usage=self.relations.spent()), bool(self.relations.answer)
+        reply, completion = await complete_as(
+            self.session.engine,
+            self.model,
+            propose_prompt(self.session.question, trail.chunks, self.role),
+            Proposal,
+            max_tokens=self.settings.reply_tokens,
+            temperature=self.temperature,
+            seed=self.seed,
+            # only models on this machine are sure to take a schema with a least length
+            schema=None if trail.context or not getattr(self.model, "local", False) else first_schema(),
+        )
+        asked = [one.strip() for one in reply.sub_questions] if reply is not None else []
+        proposals = tuple(dict.fromkeys(one for one in asked if one))[:MOST_PROPOSALS]
+        return Step(proposals, usage=completion.usage), reply is not None
+
     def _retrieve(self, trail: Trail, proposals: Sequence[str]) -> tuple[list[Candidate], str]:
         """What the knowledge base offers that isn't in the context, and by what it was found."""
-        settings, knowledge, question = self.settings, self.knowledge, self.session.question
+        settings, knowledge = self.settings, self.knowledge
+        # a relation's question names what was found; the whole question doesn't
+        question = self.session.question if self.relations is None else proposals[0]
         known = {chunk.text for chunk in trail.chunks}
         most = settings.atom_retrieve_k if len(proposals) > 1 else settings.retrieve_k
         if self.explorer is not None:
@@ -197,6 +151,9 @@ class Decomposition:
         self, trail: Trail, candidates: Sequence[Candidate]
     ) -> tuple[Candidate | None, Usage, Stop | None]:
         """One of the candidates by its question alone; failing that, by the paragraphs themselves."""
+        if self.relations is not None:
+            best = await self.relations.choose(candidates)
+            return best, self.relations.spent(), None if best else Stop.NOTHING_CHOSEN
         question, context = self.session.question, trail.chunks
         of_units = {one.unit.number: one for one in reversed(candidates)}
         paragraphs = sorted(of_units.values(), key=lambda one: -one.score)
@@ -239,7 +196,3 @@ class Decomposition:
             text = asked
         text = f"{text} · {stop}" if stop is not None and text else text or str(stop)
         self.session.emit(NoteWritten(step=number, of=self.settings.rounds, text=text, usage=step.usage))
-
-
-def _place(unit: Unit) -> dict[str, Any]:
-    return {"document": unit.chunk.document, "start": unit.chunk.start, "end": unit.chunk.end}

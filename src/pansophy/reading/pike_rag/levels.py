@@ -14,11 +14,12 @@ from pansophy.events import NoteWritten
 from pansophy.models import ChatModel
 from pansophy.reading.conclusion import Asking, Judging, Quoting, conclude, grounds
 from pansophy.reading.passages import fits, whole
-from pansophy.reading.pike_rag.decomposing import Decomposition, Trail
+from pansophy.reading.pike_rag.decomposing import Decomposition
 from pansophy.reading.pike_rag.forecasting import carried_on, read_points
 from pansophy.reading.pike_rag.knowledge import KnowledgeBase
 from pansophy.reading.pike_rag.prompts import forecast_prompt, join_prompt, view_prompt
 from pansophy.reading.pike_rag.settings import PikeRagSettings
+from pansophy.reading.pike_rag.trail import Trail
 from pansophy.reading.strategy import Session
 from pansophy.types import Answer, ChatMessage, Chunk, Verdict
 

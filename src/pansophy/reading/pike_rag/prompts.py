@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pansophy.engine import schema_of
 from pansophy.reading.conclusion import FORCED, JUDGED, SYSTEM
 from pansophy.reading.passages import as_text, inert
-from pansophy.types import ChatMessage, Chunk
+from pansophy.types import ChatMessage, Chunk, Example
 
 
 class Proposal(BaseModel):
@@ -173,6 +173,19 @@ def sub_answer_prompt(question: str, chunk: Chunk) -> list[ChatMessage]:
     """A question of the index, answered from its chunk."""
     rules = 'Reply with a JSON object:\n"answer": the answer from the text above, as short as it can be.'
     return [ChatMessage("system", DECOMPOSER), ChatMessage("user", _asked(question, [chunk], rules))]
+
+
+def relation_prompt(question: str, chunk: Chunk, examples: Sequence[Example]) -> list[ChatMessage]:
+    """A question for one relation, after examples as earlier turns of the chat; the reply is the answer alone."""
+    turns = []
+    for one in examples:
+        turns.append(ChatMessage("user", _told(" ".join(one.findings), one.question)))
+        turns.append(ChatMessage("assistant", one.answer))
+    return [ChatMessage("system", SYSTEM), *turns, ChatMessage("user", _told(chunk.text.strip(), question))]
+
+
+def _told(text: str, question: str) -> str:
+    return f"<text>\n{inert(text)}\n</text>\nQuestion: {question}"
 
 
 def rows_prompt(question: str, chunk: Chunk) -> list[ChatMessage]:

@@ -27,6 +27,8 @@ class PikeRagSettings:
         atom_temperature: of the calls that make them.
         index: find chunks by the questions that they answer ("atoms") or by their text ("chunks").
         rounds: the most steps of decomposition.
+        stepwise: ask a question that nests relations ("the mentor of the heir of Ada") for one after the other, as its
+            words have it, instead of having the model propose what to ask; None to do so where the model is small.
         atom_retrieve_k: questions found for each proposal, when there are several.
         retrieve_k: those found for a single proposal or for the question itself; and the chunks that are read when
             the question isn't decomposed.
@@ -47,6 +49,7 @@ class PikeRagSettings:
     atom_temperature: float = 0.7  # the authors' configuration
     index: str = "atoms"  # the paper
     rounds: int = 5  # N of the paper's algorithm 1
+    stepwise: bool | None = None  # ours
     atom_retrieve_k: int = 4  # the authors' configuration
     retrieve_k: int = 8  # the authors' configuration
     least_likeness: float | None = None  # the code's 0.5 is 1 - d / sqrt(2), on unit vectors a cosine of 0.646
