@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pansophy.conflicts.kid import KIDDecoder, KIDSettings, KnowledgeTrie, LocalMemory
 from pansophy.conflicts.kid.decoder import _cache_of, _entries, _repeating
+from pansophy.conflicts.kid.terms import TermTokens
 from pansophy.conflicts.kid.trie import content_words, lemma, triples_of
 from pansophy.errors import ContextOverflow, SourceError, UsageError
 from pansophy.models.white_box import WhiteBoxModel
@@ -92,6 +93,40 @@ def test_memory_keeps_the_last_words_each_once(words: list[str], size: int) -> N
     assert memory.words() == expected
 
 
+# --- where a text is led to a term -----------------------------------------------------------------------------------
+
+
+def test_a_term_begun_is_gone_on_with_and_else_all_are_begun_behind_a_blank(white: WhiteBoxModel) -> None:
+    terms, encode, blank = TermTokens(white.tokenizer), white.encode, white.encode(" ")[0]
+    whole, spelt, capital = encode(" lamp"), encode(" lex"), encode(" Lex")
+    assert (len(whole), spelt[0], capital[0]) == (1, blank, blank)
+    assert terms.next(["lamp", "lex"], []) == ([whole[0], *encode(" Lamp")[:1]], False)
+    assert terms.next(["lamp", "lex"], encode(" lit l")) == ([spelt[2]], True)
+    assert set(terms.next(["lamp", "lex"], [blank])[0]) == {spelt[1], capital[1], encode(" Lamp")[1]}
+    assert terms.next(["lamp", "lex"], spelt)[1] is False
+    assert terms.next([], spelt) == ([], False)
+
+
+def test_a_word_ends_where_blanks_and_marks_are_likelier_than_more_of_it(white: WhiteBoxModel) -> None:
+    terms, width = TermTokens(white.tokenizer), white.network.config.vocab_size
+    for more, end, expected in ((".", " lamp", True), ("x", ".", False), ("x", " lamp", False)):
+        plain = torch.full((1, width), -20.0)
+        plain[0, white.encode(more)[0]], plain[0, white.encode(end)[0]] = -0.3, -1.4
+        assert terms.word_ends(plain) is expected
+    wider = torch.cat([torch.full((1, width), -20.0), torch.zeros(1, 3)], -1)
+    wider[0, white.encode("x")[0]] = -1.0
+    assert terms.word_ends(wider) is False
+
+
+def test_within_a_word_nothing_is_steered(white: WhiteBoxModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = KIDDecoder(white, KnowledgeTrie.from_triples(FACTS))
+    tokens = white.encode("lamp lit by Ida in")
+    for ends, within, moved in ((True, False, True), (False, False, False), (False, True, True)):
+        monkeypatch.setattr(decoder._terms, "word_ends", lambda plain, ends=ends: ends)
+        step = decoder._step(decoder._read(tokens[:-1]), tokens[-1], [5, 6], within=within)
+        assert (step.divergence > 0) is moved
+
+
 # --- the decoder ------------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +154,7 @@ def test_the_step_before_it_is_the_same_cache_that_is_gone_on_from(white: WhiteB
     tokens = white.encode("lamp lit by Ida in")
     cache = decoder._read(tokens[:-1])
     entries = [entry.clone() for entry in _entries(cache)]
-    step = decoder._step(cache, tokens[-1], [5, 6])
+    step = decoder._step(cache, tokens[-1], [5, 6], within=True)
     assert cache.get_seq_length() == len(tokens) - 1
     assert step.cache.get_seq_length() == len(tokens)
     assert all(torch.equal(a, b) for a, b in zip(entries, _entries(cache), strict=True))
@@ -168,7 +203,7 @@ def test_the_perturbation_follows_its_formula_with_gradients_by_finite_differenc
                 (loss(nudged) - loss(other)) / 2e-2, rel=2e-2, abs=1e-4
             )
         norms = [max(norm, float(gradient.norm())) for norm, gradient in zip(norms, gradients, strict=True)]
-        moves = [m - 0.01 * g.numpy() / n**1.5 for m, g, n in zip(moves, gradients, norms, strict=True)]
+        moves = [m - settings.step_size * g.numpy() / n**1.5 for m, g, n in zip(moves, gradients, norms, strict=True)]
     for entry, move, ours in zip(entries, moves, moved, strict=True):
         np.testing.assert_allclose(ours.numpy(), entry.numpy() + move, atol=1e-4)
 
@@ -181,7 +216,7 @@ def test_terms_become_likelier_and_a_dear_divergence_keeps_close(white: WhiteBox
         terms = torch.randint(2, len(WORDS), (4,), generator=chance).tolist()
         for beta, kept in ((0.01, far), (20.0, near)):
             decoder = KIDDecoder(white, KnowledgeTrie(), KIDSettings(beta=beta))
-            step = decoder._step(decoder._read(tokens[:-1]), tokens[-1], terms)
+            step = decoder._step(decoder._read(tokens[:-1]), tokens[-1], terms, within=True)
             kept.append(step.divergence)
             if beta == 0.01:
                 rose += step.after > step.before
@@ -203,7 +238,8 @@ def test_a_trie_draws_the_text_to_its_words(smollm2: WhiteBoxModel) -> None:
     }
     covered = {name: sum(reply.coverage for reply in replies) for name, replies in told.items()}
     assert covered["kid"] > covered["plain"]
-    steered = [one for reply in told["kid"] for one in reply.trace if one.terms]
+    steered = [one for reply in told["kid"] for one in reply.trace if one.divergence]
+    assert steered
     assert sum(one.mass_after > one.mass_before for one in steered) >= 0.95 * len(steered)
 
 

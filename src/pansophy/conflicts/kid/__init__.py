@@ -3,7 +3,8 @@
 Liu et al. 2022, "Knowledge Infused Decoding", arXiv 2204.03084. A policy-gradient step perturbs the cache so that terms
 near to what is being said become likelier, held close to the model by a divergence. Follows the released code with its
 faults left out: no token enters the cache twice, bans hold only what would repeat, the nucleus is cut on probabilities,
-words match whole, and tries are plain files. Ours: facts are taken from texts by rules instead of by OpenIE.
+words match whole, and tries are plain files. Ours: facts are taken from texts by rules instead of by OpenIE; a
+term once begun is gone on with, and within other words nothing is steered.
 """
 
 from __future__ import annotations

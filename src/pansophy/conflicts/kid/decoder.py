@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from pansophy.conflicts.kid.terms import TermTokens
 from pansophy.conflicts.kid.trie import KnowledgeTrie, LocalMemory, content_words
 from pansophy.errors import ContextOverflow, UsageError
 from pansophy.models.white_box import WhiteBoxModel
@@ -44,7 +45,7 @@ class KIDSettings:
     """
 
     steps: int = 3
-    step_size: float = 0.01
+    step_size: float = 0.02  # ours, found on passages kept apart; the paper's is 0.01
     gamma: float = 1.5
     beta: float = 0.01
     adaptive_beta: bool = False  # the paper's, as it is recalled
@@ -100,6 +101,7 @@ class KIDDecoder:
 
     def __init__(self, model: WhiteBoxModel, trie: KnowledgeTrie, settings: KIDSettings = KIDSettings()) -> None:
         self.model, self.trie, self.settings = model, trie, settings
+        self._terms = TermTokens(model.tokenizer)
 
     def generate(self, prompt: str, *, max_new_tokens: int = 63, seed: int | None = None) -> KIDReply:
         """The continuation of `prompt`.
@@ -120,8 +122,9 @@ class KIDDecoder:
         begun, trace = len(tokens), list[KIDToken]()
         cache = self._read(tokens[:-1])
         while len(trace) < max_new_tokens:
-            terms = self._term_tokens(memory)
-            step = self._step(cache, tokens[-1], terms)
+            near = self.trie.query(memory.words(), settings.hops)
+            terms, within = self._terms.next(near, tokens[begun:])
+            step = self._step(cache, tokens[-1], terms, within=within)
             scores = step.scores.clone()
             scores[:, _repeating(tokens, settings.no_repeat)] = -torch.inf
             token = int(take(scores))
@@ -145,27 +148,20 @@ class KIDDecoder:
                 self._run(cache, torch.tensor([list(tokens)], device=self.model.device))
         return cache
 
-    def _term_tokens(self, memory: LocalMemory) -> list[int]:
-        """The first tokens of the terms, with a blank in front and without."""
-        terms = self.trie.query(memory.words(), self.settings.hops)
-        encode = self.model.tokenizer
-        forms = [form for term in terms for form in (term, f" {term}", f" {term.capitalize()}")]
-        firsts = [ids[0] for ids in (encode(form, add_special_tokens=False).input_ids for form in forms) if ids]
-        return list(dict.fromkeys(firsts))
-
     def _run(self, cache: DynamicCache, tokens: Tensor) -> Tensor:
         """Logits of the next token, [1, vocabulary]; the cache grows by `tokens`."""
         ran: Any = self.model.network(input_ids=tokens, cache=cache, use_cache=True, logits_to_keep=1)
         logits: Tensor = ran.logits[:, -1].float()
         return logits
 
-    def _step(self, cache: DynamicCache, last: int, terms: Sequence[int]) -> _Step:
+    def _step(self, cache: DynamicCache, last: int, terms: Sequence[int], *, within: bool = False) -> _Step:
         token = torch.tensor([[last]], device=self.model.device)
         kept = _copied(cache)
         with torch.no_grad():
             plain = self._run(kept, token).log_softmax(-1)
         before = float(plain[:, list(terms)].exp().sum()) if terms else 0.0
-        if not terms or not self.settings.strength or cache.get_seq_length() == 0:
+        idle = not terms or not self.settings.strength or cache.get_seq_length() == 0
+        if idle or not (within or self._terms.word_ends(plain)):
             return _Step(plain, kept, before, before, 0.0)
         moved = self.perturbed(cache, token, terms, plain)
         with torch.no_grad():
