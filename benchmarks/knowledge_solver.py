@@ -2,8 +2,8 @@
 
 FOLDER holds the Disease Database graph of QA-GNN's repository (`medical-ddb_names.json`, `medical-ddb_relas.json`).
 Questions ask which of four concepts is linked to another by one in between: the right one is two hops away, the others
-have a relation of the same kind and are four or more hops away. Each is answered with the graph, without it, and with a
-graph whose facts lead to other ends (the control).
+have a relation of the same kind and are four or more hops away. Each is answered with the graph, without it, with a
+graph whose facts lead to other ends, and with the graph by somebody who takes any of the listed facts (the controls).
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import argparse
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-from pansophy import open_model
+from pansophy import ScriptedModel, open_model
 from pansophy.evaluation import provenance
 from pansophy.evaluation.report.statistics import bootstrap
 from pansophy.models import ChatModel
-from pansophy.reading.knowledge_solver import KnowledgeGraph, KnowledgeSolver, Status
+from pansophy.reading.knowledge_solver import KnowledgeGraph, KnowledgeSolver, NameLinker, Status
 from pansophy.reading.knowledge_solver.dialogues import Choice
+from pansophy.types import ChatMessage
 
 RELATIONS = {"0": "belongs to", "2": "may cause", "3": "is a kind of", "4": "is a risk for", "233": "may treat"}
 """As they read; all others "is linked to"."""
@@ -59,7 +61,7 @@ def choices(graph: KnowledgeGraph, count: int, seed: int) -> Iterator[Choice]:
     chance = random.Random(seed)
     around = {node: {edge.end for edge in graph.neighbours(node)} for node in graph.nodes}
     quiet = [node for node in graph.nodes if 1 < len(around[node]) <= MOST_NEIGHBOURS]
-    made = 0
+    linker, made = NameLinker(graph.names()), 0
     while made < count:
         asked = chance.choice(quiet)
         near = _within(around, asked, 3)
@@ -79,15 +81,10 @@ def choices(graph: KnowledgeGraph, count: int, seed: int) -> Iterator[Choice]:
         place = chance.randrange(4)
         shown = [*listed[1:][:place], listed[0], *listed[1:][place:]]
         question = f"Which of these is most closely related to {graph.name(asked)}?"
-        solver = KnowledgeSolver(graph, _Nobody())
-        if solver.linker(question) != [asked]:
+        if linker(question) != [asked]:
             continue  # the name holds another concept's
         made += 1
         yield Choice(question, tuple(shown), place)
-
-
-class _Nobody:
-    """Stands where no model is asked."""
 
 
 def _within(around: dict[str, set[str]], node: str, hops: int) -> set[str]:
@@ -100,15 +97,16 @@ def _within(around: dict[str, set[str]], node: str, hops: int) -> set[str]:
 
 async def _run(options: argparse.Namespace, graph: KnowledgeGraph, questions: list[Choice]) -> dict[str, object]:
     model = open_model(options.model)
-    worlds = {
-        "graph": graph,
-        "none": KnowledgeGraph([]),
-        "shuffled": read_graph(Path(options.data), shuffled=options.seed),
+    worlds: dict[str, tuple[KnowledgeGraph, ChatModel]] = {
+        "graph": (graph, model),
+        "none": (KnowledgeGraph([]), model),
+        "shuffled": (read_graph(Path(options.data), shuffled=options.seed), model),
+        "graph, any fact taken": (graph, _anybody(options.seed)),
     }
     rows = []
     try:
-        for world, known in worlds.items():
-            rows += [row async for row in _answers(world, known, model, questions)]
+        for world, (known, walker) in worlds.items():
+            rows += [row async for row in _answers(world, known, walker, questions)]
     finally:
         await model.aclose()
     return {
@@ -125,8 +123,22 @@ async def _run(options: argparse.Namespace, graph: KnowledgeGraph, questions: li
     }
 
 
-async def _answers(world: str, graph: KnowledgeGraph, model: ChatModel, questions: list[Choice]):
+def _anybody(seed: int) -> ScriptedModel:
+    """Takes one of the numbers or letters that are listed."""
+    chance = random.Random(seed)
+
+    def reply(messages: Sequence[ChatMessage], schema: object) -> str:
+        listed: list[str] = re.findall(r"^(\d+|[A-Z])\. ", messages[-1].content, re.MULTILINE)
+        return chance.choice(listed)
+
+    return ScriptedModel(reply, window=8192)
+
+
+async def _answers(
+    world: str, graph: KnowledgeGraph, model: ChatModel, questions: list[Choice]
+) -> AsyncIterator[dict[str, object]]:
     solver = KnowledgeSolver(graph, model)
+    linked = {frozenset((head, tail)) for head, _, tail in graph.triples}
     for number, item in enumerate(questions):
         done = await solver.asolve(item.question, item.options)
         row = {
@@ -136,7 +148,7 @@ async def _answers(world: str, graph: KnowledgeGraph, model: ChatModel, question
             "status": str(done.status),
             "hops": len(done.path),
             "calls": done.usage.calls,
-            "valid": all(edge.triple in set(graph.triples) for edge in done.path) if done.path else True,
+            "valid": all(frozenset((edge.start, edge.end)) in linked for edge in done.path),
         }
         print(row, flush=True)
         yield row
