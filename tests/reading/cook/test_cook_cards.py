@@ -213,6 +213,13 @@ def test_a_damaged_card_is_told_and_can_be_removed(cards: dict[str, Card], tmp_p
     assert again.damaged == {}
 
 
+def test_a_training_broken_off_among_the_cards_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cards" / "rome").mkdir(parents=True)
+    (tmp_path / "cards" / "rome" / CARD).write_text("{}")
+    with pytest.raises(UnknownModel, match="broken off"):
+        CardPool.open(tmp_path)["rome"]
+
+
 def test_a_card_of_other_weights_is_refused(base: Path, cards: dict[str, Card], tmp_path: Path) -> None:
     folder = tmp_path / "cards" / "rome"
     CardPool.open(tmp_path).add(cards["rome"])

@@ -130,7 +130,9 @@ class Card:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UnknownModel(f"the card {folder} can't be read: {error}") from error
         if changed:
-            raise UnknownModel(f"the card {folder} is damaged: {', '.join(changed)} isn't what its manifest says")
+            raise UnknownModel(
+                f"the card {folder} is damaged: {', '.join(changed)} isn't what its manifest says; add it anew"
+            )
         return card
 
     def described(self) -> dict[str, Any]:

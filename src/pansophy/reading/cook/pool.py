@@ -47,11 +47,12 @@ class CardPool:
         self._models: dict[str, ChatModel] = {}
         self._cards: dict[str, Card] = {}
         self.damaged: dict[str, str] = {}
-        for place in sorted(folder.glob(f"[!.]*/{MANIFEST}")) if folder is not None else ():
+        for place in sorted(folder.glob("[!.]*/")) if folder is not None else ():
             try:
-                self._cards[place.parent.name] = Card.at(place.parent)
+                self._cards[place.name] = Card.at(place)
             except UnknownModel as error:
-                self.damaged[place.parent.name] = str(error)
+                begun = not (place / MANIFEST).exists()
+                self.damaged[place.name] = "its training was broken off: run it again" if begun else str(error)
         for card in cards:
             self.add(card)
 
@@ -68,7 +69,7 @@ class CardPool:
 
     def __getitem__(self, name: str) -> Card:
         if name in self.damaged:
-            raise UnknownModel(f"{self.damaged[name]}; remove it (pansophy card remove {name}) and add it again")
+            raise UnknownModel(f"the card {name} can't be used: {self.damaged[name]}")
         if name not in self._cards:
             there = ", ".join(card.name for card in self) or "none: pansophy card train makes one"
             raise UsageError(f"there is no card {name!r}; there are {there}")
@@ -96,7 +97,9 @@ class CardPool:
             StoreError: it can't be written.
         """
         if any(card.name.casefold() == name.casefold() for name in (*self._cards, *self.damaged)):
-            raise UsageError(f"there is a card {card.name} already: remove it first, or choose another name")
+            raise UsageError(
+                f"there is a card {card.name} already: remove it first (pansophy card remove), or choose another name"
+            )
         self._cards[card.name] = self._stored(card) if self.folder is not None else card
         return self._cards[card.name]
 
