@@ -40,7 +40,7 @@ def card(*arguments: Any, fails: type[PansophyError] | None = None) -> str:
 
 def train(base: Path, *options: Any) -> str:
     text = base.parent / "oslo.txt"
-    how = ["--epochs", 40, "--batch", 2, "--block", 8, "--learning-rate", 0.02, "--rank", 4]
+    how = ["--epochs", 20, "--batch", 2, "--block", 8, "--learning-rate", 0.02, "--rank", 4]
     return card("train", text, "--base", base, "-n", "oslo", "-d", "Knows Oslo.", *how, *options)
 
 

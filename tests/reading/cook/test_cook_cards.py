@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,9 +135,10 @@ def test_cards_of_one_base_share_its_weights(cards: dict[str, Card]) -> None:
     assert bases.write(cards["oslo"], [QUESTION], DRAW) == alone["oslo"]
     assert bases.write(cards["rome"], [QUESTION], DRAW) == alone["rome"]
     (both,) = bases.loaded.values()
+    oslo = cards["oslo"].digest.removeprefix("sha256:")[:16]
     assert both.network is held.network
     assert places == _places(both.network)
-    adapter = sum(one.numel() for name, one in both.network.named_parameters() if ".oslo." in name)
+    adapter = sum(one.numel() for name, one in both.network.named_parameters() if f".{oslo}." in name)
     assert sum(one.numel() for one in both.network.parameters()) == size + adapter
 
 
@@ -213,6 +215,20 @@ def test_a_damaged_card_is_told_and_can_be_removed(cards: dict[str, Card], tmp_p
     assert again.damaged == {}
 
 
+def test_a_card_in_a_folder_of_another_name_is_told(cards: dict[str, Card], tmp_path: Path) -> None:
+    CardPool.open(tmp_path).add(cards["rome"])
+    (tmp_path / "cards" / "rome").rename(tmp_path / "cards" / "moved")
+    with pytest.raises(UnknownModel, match="it is called rome"):
+        CardPool.open(tmp_path)["moved"]
+
+
+def test_cards_of_one_name_in_two_pools_may_share_a_base(cards: dict[str, Card]) -> None:
+    bases = SharedBases()
+    named = [replace(cards["rome"], name="city"), replace(cards["oslo"], name="city")]
+    said = [bases.write(card, [QUESTION], DRAW) for card in named]
+    assert said == [SharedBases().write(card, [QUESTION], DRAW) for card in named]
+
+
 def test_a_training_broken_off_among_the_cards_is_told(tmp_path: Path) -> None:
     (tmp_path / "cards" / "rome").mkdir(parents=True)
     (tmp_path / "cards" / "rome" / CARD).write_text("{}")
@@ -230,7 +246,7 @@ def test_a_card_of_other_weights_is_refused(base: Path, cards: dict[str, Card], 
 
 
 def test_broken_manifests_are_named(tmp_path: Path) -> None:
-    for text in ("", "{}", "[]", '{"format": 2, "sha256": {}}', '{"format": 1, "sha256": {}, "colour": "red"}'):
+    for text in ("", "{}", "[]", '{"format": 2}', '{"format": 1, "sha256": {}, "model": "m", "colour": "red"}'):
         (tmp_path / "card.json").write_text(text)
         with pytest.raises(UnknownModel, match="card"):
             Card.at(tmp_path)

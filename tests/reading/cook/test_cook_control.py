@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -198,7 +199,9 @@ def test_what_can_not_be_asked_is_refused(question: str, mode: str, cards: Seque
         CooK(Cards().pool(), asker()).answer(question, mode, cards=cards)
 
 
-def test_an_empty_pool_says_how_to_fill_it() -> None:
+def test_an_empty_pool_says_how_to_fill_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANSOPHY_HOME", str(tmp_path))
+    CardPool.open().add(Card.of("stored", "Knows.", "embedded"))
     with pytest.raises(UsageError, match="pansophy card train"):
         answer(QUESTION, llm=asker(), pool=CardPool())
 

@@ -123,7 +123,7 @@ def answer(
     """
 
     async def work() -> CookAnswer:
-        cook = CooK(pool or CardPool.open(), llm, **how)
+        cook = CooK(CardPool.open() if pool is None else pool, llm, **how)
         try:
             return await cook.aanswer(query, mode)
         finally:

@@ -26,6 +26,8 @@ MANIFEST = "card.json"
 FORMAT = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
+TOLD = ("name", "description", "licence", "base", "base_identity", "tokenizer", "model", "base_url", "digest")
+"""The fields of a card that its manifest has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,10 @@ class Card:
         folder = Path(folder).expanduser()
         try:
             told = json.loads((folder / MANIFEST).read_text("utf-8"))
-            hashes = told.pop("sha256")
-            if (format_ := told.pop("format")) != FORMAT:
-                raise UnknownModel(f"the card {folder} is of format {format_}; this version reads format {FORMAT}")
-            card = cls(**told, folder=folder if hashes else None)
+            if told["format"] != FORMAT:
+                raise UnknownModel(f"the card {folder} is of format {told['format']}; this version reads {FORMAT}")
+            hashes = {name: told["sha256"][name] for name in (() if told["model"] else ADAPTER_FILES)}
+            card = cls(**{name: told[name] for name in TOLD}, folder=folder if hashes else None)
             changed = [name for name, digest in hashes.items() if _sha256(folder / name) != digest]
         except FileNotFoundError as error:
             raise UnknownModel(f"{folder} is no card's folder: it has no {Path(error.filename).name}") from error
@@ -137,8 +139,7 @@ class Card:
 
     def described(self) -> dict[str, Any]:
         """Its manifest, without format and hashes."""
-        names = ("name", "description", "licence", "base", "base_identity", "tokenizer", "model", "base_url", "digest")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in TOLD}
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a folder that has the card's files, if it has any.

@@ -49,7 +49,10 @@ class CardPool:
         self.damaged: dict[str, str] = {}
         for place in sorted(folder.glob("[!.]*/")) if folder is not None else ():
             try:
-                self._cards[place.name] = Card.at(place)
+                card = Card.at(place)
+                if card.name != place.name:
+                    raise UnknownModel(f"it is called {card.name}: use pansophy card add")
+                self._cards[card.name] = card
             except UnknownModel as error:
                 begun = not (place / MANIFEST).exists()
                 self.damaged[place.name] = "its training was broken off: run it again" if begun else str(error)

@@ -1,10 +1,11 @@
 """Top-down: the model says whether it needs more, and a card is chosen by what it says; again until it has enough.
 
 "auto" takes the card whose description is most like what the model says it needs, "explicit" lets it choose from the
-descriptions. A reply with the word "no" ends the rounds; any other counts as a yes, as in the authors' code.
+descriptions. A reply with the word "no" ends the rounds; any other counts as a yes, as in the authors' code. New
+documents stand in front of earlier ones.
 
 Departures: at most `rounds` rounds (the authors' code makes one more); "know" is no "no"; the name of a card counts as
-its description; a document that the prompt has already isn't put there again; new documents stand in front.
+its description; a document is pruned as in `bottom_up.py`, and one that the prompt has already isn't put there again.
 """
 
 from __future__ import annotations

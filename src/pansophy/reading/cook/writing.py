@@ -67,11 +67,11 @@ class ChatWriter:
 
 @dataclass(slots=True)
 class LoadedBase:
-    """A model in memory with the adapters in it, by their cards' names; one card writes at a time."""
+    """A model in memory with the adapters in it, by their weights' hash; one card writes at a time."""
 
     white: WhiteBoxModel
     network: Any = None
-    cards: dict[str, str] = field(default_factory=dict)
+    adapters: set[str] = field(default_factory=set)
     busy: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -102,8 +102,8 @@ class SharedBases:
         base = self._base_of(card)
         decoding = Decoding(draw.max_tokens, draw.temperature, seed=draw.seed, stop=())
         with base.busy:
-            self._put(base, card)
-            base.network.set_adapter(card.name, inference_mode=True)
+            name = self._put(base, card)
+            base.network.set_adapter(name, inference_mode=True)
             rows = [question for question in questions for _ in range(draw.count)]
             said = decode(base.white, rows, rows, None, decoding)
         texts = [reply.text if reply.finished else cut_at_sentence(reply.text) for reply in said]
@@ -112,17 +112,16 @@ class SharedBases:
     def forget(self, card: Card) -> None:
         """Take a card's adapter out of memory, and with the last one its base."""
         with self._loading:
-            base = self.loaded.get(card.base)
-            if base is None or card.name not in base.cards:
+            base, name = self.loaded.get(card.base), _adapter_name(card)
+            if base is None or name not in base.adapters:
                 return
             with base.busy:
-                if len(base.cards) == 1:
+                base.adapters.remove(name)
+                if not base.adapters:
                     del self.loaded[card.base]
                     return
-                kept = next(name for name in base.cards if name != card.name)
-                base.network.set_adapter(kept, inference_mode=True)  # peft warns when it has to choose itself
-                base.network.delete_adapter(card.name)
-                del base.cards[card.name]
+                base.network.set_adapter(next(iter(base.adapters)), inference_mode=True)  # none but an idle one can go
+                base.network.delete_adapter(name)
 
     def _base_of(self, card: Card) -> LoadedBase:
         from pansophy.models import WhiteBoxModel
@@ -132,19 +131,26 @@ class SharedBases:
                 self.loaded[card.base] = LoadedBase(WhiteBoxModel.load(card.base, **self._how))
             return self.loaded[card.base]
 
-    def _put(self, base: LoadedBase, card: Card) -> None:
-        """Load the adapter, unless it is there."""
+    def _put(self, base: LoadedBase, card: Card) -> str:
+        """Load the adapter, unless it is there; its name in the network."""
         from pansophy.models.white_box.adapters import adapter_at
 
-        if base.cards.get(card.name) == card.digest:
-            return
+        name = _adapter_name(card)
+        if name in base.adapters:
+            return name
         adapter = adapter_at(card.folder) if card.folder is not None else None
         if adapter is None:
             raise UnknownModel(f"the card {card.name} has no adapter in {card.folder}")
         network = base.white.network if base.network is None else base.network
-        base.network = adapter.on(network, base.white.identity, name=card.name)
+        base.network = adapter.on(network, base.white.identity, name=name)
         base.network.eval()
-        base.cards[card.name] = card.digest
+        base.adapters.add(name)
+        return name
+
+
+def _adapter_name(card: Card) -> str:
+    """Told by its weights: cards of the same name in two pools may share a base."""
+    return card.digest.removeprefix("sha256:")[:16]
 
 
 class AdapterWriter:
