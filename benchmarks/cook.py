@@ -11,18 +11,20 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pansophy.conflicts.decoding import Decoding, decode
 from pansophy.engine import Engine
 from pansophy.evaluation import provenance
 from pansophy.evaluation.files import append_line, drop_torn_line, read_lines
 from pansophy.evaluation.metrics import contains, english_f1, exact_match
-from pansophy.models import ChatModel, open_model
+from pansophy.models import ChatModel, WhiteBoxModel, open_model
 from pansophy.reading.cook import (
     Card,
     CardPool,
@@ -36,6 +38,7 @@ from pansophy.reading.cook import (
 )
 from pansophy.reading.cook.asking import run
 from pansophy.reading.cook.prompts import Examples, knowledge_prompt, with_knowledge
+from pansophy.types import ChatMessage, Completion, Usage
 
 NEWS = (
     "The {race} was won by {winner}.",
@@ -70,7 +73,7 @@ def main() -> None:
         answer_tokens=24,
         seed=options.seed,
     )
-    rows = run(ask(cards, asked, data["demos"], settings, options))
+    rows = run(ask(cards, asked, data["demos"][: options.demos], settings, options))
     report(cards, rows, settings, options)
 
 
@@ -129,6 +132,44 @@ def train(name: str, facts: Sequence[tuple[str, str]], options: argparse.Namespa
     )
 
 
+class Itself:
+    """A white-box model as a chat model, so that the one that answers has the very weights that cards are made from."""
+
+    parallel, counts_exactly = 1, True
+
+    def __init__(self, white: WhiteBoxModel) -> None:
+        self.name, self.identity, self.window = white.name, white.identity, white.window
+        self._white = white
+
+    async def complete(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = 0,
+        **_: Any,
+    ) -> Completion:
+        started = time.perf_counter()
+        prompt = [self._white.chat_prompt(messages)]
+        decoding = Decoding(max_tokens, temperature, seed=seed, stop=("\n\n",))
+        (reply,) = decode(self._white, prompt, prompt, None, decoding)
+        usage = Usage(1, await self.count_prompt(messages), 0, len(reply.tokens), time.perf_counter() - started)
+        return Completion(reply.text, "stop" if reply.finished else "length", usage)
+
+    async def stream(self, messages: Sequence[ChatMessage], **how: Any) -> AsyncIterator[str]:
+        yield (await self.complete(messages, **how)).text
+
+    async def count_tokens(self, text: str) -> int:
+        return len(self._white.encode(text))
+
+    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
+        return len(self._white.encode(self._white.chat_prompt(messages)))
+
+    async def aclose(self) -> None:
+        """Nothing to free."""
+
+
 class Written(CardPool):
     """A pool whose adapters have written beforehand, many questions at a time."""
 
@@ -155,7 +196,8 @@ async def ask(
     drop_torn_line(path)
     rows = read_lines(path, dict)
     done = {(row["condition"], row["id"]) for row in rows}
-    llm = open_model(options.answerer)
+    itself = options.answerer == options.base
+    llm = Itself(WhiteBoxModel.load(options.base, dtype=options.dtype)) if itself else open_model(options.answerer)
     every = {**cards, "gkp": Card.of("gkp", "the answering model itself", llm)}
     bases = SharedBases(dtype=options.dtype)
     draw = Draw(settings.documents, settings.card_tokens, settings.card_temperature, settings.seed)
@@ -249,7 +291,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--output", help="a JSON file for the result")
     parser.add_argument("--part", choices=["", "midterms", "harbours"], default="", help="train this card alone")
     parser.add_argument("--base", default="smollm2-135m", help="of the cards")
-    parser.add_argument("--answerer", default="smollm2-135m")
+    parser.add_argument("--answerer", default="smollm2-135m", help="the base itself, or any chat model")
+    parser.add_argument("--demos", type=int, default=3, help="of the data's five, shown as earlier turns")
     parser.add_argument("--races", type=int, help="how many are learnt and asked about; all by default")
     parser.add_argument("--asked", type=int, default=100, help="questions")
     parser.add_argument("--harbours", type=int, default=120, help="texts of the unrelated card")
