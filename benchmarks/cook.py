@@ -65,7 +65,8 @@ def main() -> None:
     cards = {name: train(name, facts, options) for name in trained}
     if options.part:
         return
-    asked = random.Random(options.seed).sample(data["testset"][: options.races], options.asked)
+    order = data["testset"][: options.races]
+    random.Random(options.seed).shuffle(order)
     settings = CookSettings(
         card_tokens=options.card_tokens,
         card_temperature=options.card_temperature,
@@ -73,7 +74,7 @@ def main() -> None:
         answer_tokens=24,
         seed=options.seed,
     )
-    rows = run(ask(cards, asked, data["demos"][: options.demos], settings, options))
+    rows = run(ask(cards, order[: options.asked], data["demos"][: options.demos], settings, options))
     report(cards, rows, settings, options)
 
 
@@ -192,28 +193,28 @@ async def ask(
     options: argparse.Namespace,
 ) -> list[dict[str, Any]]:
     """A row for each condition and question; what is in the folder is not asked again."""
-    path = Path(options.folder, f"answers-{options.answerer}-{options.card_temperature}-{options.asked}.jsonl")
+    path = Path(options.folder, f"answers-{Path(options.answerer).name}-{options.card_temperature}.jsonl")
     drop_torn_line(path)
-    rows = read_lines(path, dict)
+    wanted = {row["id"] for row in asked}
+    rows = [row for row in read_lines(path, dict) if row["id"] in wanted]
     done = {(row["condition"], row["id"]) for row in rows}
     itself = options.answerer == options.base
     llm = Itself(WhiteBoxModel.load(options.base, dtype=options.dtype)) if itself else open_model(options.answerer)
     every = {**cards, "gkp": Card.of("gkp", "the answering model itself", llm)}
     bases = SharedBases(dtype=options.dtype)
     draw = Draw(settings.documents, settings.card_tokens, settings.card_temperature, settings.seed)
-    for condition in CONDITIONS:
-        left = [row for row in asked if (condition, row["id"]) not in done]
-        for begin in range(0, len(left), options.at_once):
-            part = left[begin : begin + options.at_once]
+    for begin in range(0, len(asked), options.at_once):
+        for condition in CONDITIONS:
+            part = [row for row in asked[begin : begin + options.at_once] if (condition, row["id"]) not in done]
             written: dict[str, list[str]] = {}
-            if condition in cards:
+            if condition in cards and part:
                 questions = [row["question"] for row in part]
                 written = dict(zip(questions, bases.write(cards[condition], questions, draw), strict=True))
             for row in part:
                 made = await _asked(condition, row, llm, every, written, demos, settings)
                 append_line(path, made)
                 rows.append(made)
-            print(condition, begin + len(part), rows[-1]["answer"], "/", rows[-1]["gold"], flush=True)
+        print(f"{min(begin + options.at_once, len(asked))} of {len(asked)} questions", flush=True)
     await llm.aclose()
     return rows
 
