@@ -210,7 +210,11 @@ def test_a_damaged_card_is_told_and_can_be_removed(cards: dict[str, Card], tmp_p
     with pytest.raises(UnknownModel, match=f"{WEIGHTS} isn't what its manifest says"):
         again["rome"]
     again.remove("rome")
-    again.add(cards["rome"])
+    manifest = again.add(cards["rome"]).folder / "card.json"  # type: ignore[operator]
+    told = manifest.read_text()
+    manifest.write_text(told.replace('"digest": "sha256:', '"digest": "sha256:0'))
+    assert "its digest" in CardPool.open(tmp_path).damaged["rome"]
+    manifest.write_text(told)
     assert len(again) == 2
     assert again.damaged == {}
 

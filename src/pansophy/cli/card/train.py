@@ -44,7 +44,7 @@ def train(
 
     For example: pansophy card train notes/*.md --name harbour -d "harbours and ships" --epochs 8
     """
-    from pansophy.reading.cook import Card, CardPool, CardTraining
+    from pansophy.reading.cook import Card, CardTraining
 
     settings = CardTraining(
         learning_rate=learning_rate,
@@ -56,14 +56,12 @@ def train(
         save_every=save_every,
         seed=seed,
     )
-    pool_folder = CardPool.open().folder
-    assert pool_folder is not None
     card = Card.train(
         sources,
         base,
         name,
         description,
-        output=output or pool_folder / name,
+        output=output,
         licence=licence,
         settings=settings,
         device=device,

@@ -6,9 +6,8 @@ Knowledge Gaps with Plug-in Specialized Language Models". `cards.py` and `traini
 the two ways to ask (`asking.py`), `moco.py` a cheap third; all wording is in `prompts.py`.
 
     from pathlib import Path
-    from pansophy.reading.cook import Card, CardPool, answer
-    card = Card.train(Path("notes"), "smollm2-135m", "notes", "notes about the harbour", output="notes-card")
-    CardPool.open().add(card)
+    from pansophy.reading.cook import Card, answer
+    Card.train(Path("notes"), "smollm2-135m", "notes", "notes about the harbour")
     print(answer("Who keeps the harbour?", mode="explicit", llm="embedded"))
 
 Departures: the paper's judges (MPNet, Pegasus, FactKB, VitaminC with a web search) are interfaces with stand-ins that

@@ -18,11 +18,14 @@ from pansophy.errors import RunError, UnknownModel, UsageError
 from pansophy.evaluation.files import write_json
 from pansophy.models import ChatModel
 from pansophy.reading.cook.settings import CardTraining
+from pansophy.settings import home as default_home
 
 if TYPE_CHECKING:
     from pansophy.conflicts.training.train import Progress
 
 MANIFEST = "card.json"
+FOLDER = "cards"
+"""Of the stored cards, under `PANSOPHY_HOME`."""
 FORMAT = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
@@ -65,7 +68,7 @@ class Card:
         name: str,
         description: str,
         *,
-        output: str | Path,
+        output: str | Path | None = None,
         licence: str = "",
         settings: CardTraining | None = None,
         device: str | None = None,
@@ -80,7 +83,7 @@ class Card:
             base: a white-box model, as for `WhiteBoxModel.load`.
             name: of the card.
             description: what it knows, in words that a model can choose it by.
-            output: the card's folder.
+            output: the card's folder; by default among the stored cards (`CardPool.open`).
             licence: of the text, and so of the card.
             settings: the training's.
             device, dtype, home: as for `WhiteBoxModel.load`.
@@ -96,7 +99,7 @@ class Card:
         card = cls(name, description.strip(), licence)
         from pansophy.reading.cook.training import train_adapter
 
-        folder = Path(output).expanduser()
+        folder = (home or default_home()) / FOLDER / name if output is None else Path(output).expanduser()
         made = train_adapter(
             text_or_files, base, folder, settings, device=device, dtype=dtype, home=home, on_progress=on_progress
         )
@@ -127,6 +130,8 @@ class Card:
             hashes = {name: told["sha256"][name] for name in (() if told["model"] else ADAPTER_FILES)}
             card = cls(**{name: told[name] for name in TOLD}, folder=folder if hashes else None)
             changed = [name for name, digest in hashes.items() if _sha256(folder / name) != digest]
+            if hashes and card.digest != f"sha256:{hashes[ADAPTER_FILES[0]]}":
+                changed.append("its digest")
         except FileNotFoundError as error:
             raise UnknownModel(f"{folder} is no card's folder: it has no {Path(error.filename).name}") from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

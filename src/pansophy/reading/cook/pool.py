@@ -14,14 +14,12 @@ from pathlib import Path
 from pansophy.engine import Engine
 from pansophy.errors import StoreError, UnknownModel, UsageError
 from pansophy.models import ChatModel, open_model
-from pansophy.reading.cook.cards import ADAPTER_FILES, MANIFEST, Card
+from pansophy.reading.cook.cards import ADAPTER_FILES, FOLDER, MANIFEST, Card
 from pansophy.reading.cook.writing import AdapterWriter, ChatWriter, SharedBases, Writer
 from pansophy.settings import home as default_home
 
 COPIED = (*ADAPTER_FILES, "pansophy.json")
 """The files of an adapter beside the manifest; the last says how it was trained."""
-FOLDER = "cards"
-"""Of the stored pool, under `PANSOPHY_HOME`."""
 
 
 class CardPool:
