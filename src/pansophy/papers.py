@@ -47,6 +47,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.auto",
     "pansophy.reading.no_context",
     "pansophy.reading.ledger",
+    "pansophy.reading.cook",
     "pansophy.reading.knowledge_solver",
     "pansophy.reading.chroknowledge",
     "pansophy.conflicts.combiners.ck_plug",

@@ -42,6 +42,11 @@ class Commands(LazyGroup):
             "app",
             "See and settle conflicts between what a model believes and what it is told.",
         ),
+        "card": Lazy(
+            "pansophy.cli.card",
+            "app",
+            "Train small models on texts of their own, and let them tell another model what they know.",
+        ),
         "timeline": Lazy(
             "pansophy.cli.timeline",
             "app",

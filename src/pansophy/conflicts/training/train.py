@@ -107,7 +107,7 @@ def train(
         refuse_gaps(_gaps(tokenizer, data), force=force)
     folder = Path(output).expanduser()
     card = {
-        "base": _name_of(white),
+        "base": name_of(white),
         "base_identity": white.identity,
         "stage": stage,
         "from_adapter": before.identity(white.identity) if before else None,
@@ -118,11 +118,11 @@ def train(
     losses: list[float] = []
     if begin(folder, card):
         return Trained(folder, (), len(data), too_long)
-    with _quietly(), _memory_told(white.name, settings):
+    with quietly(), memory_told(white.name, settings):
         network: Any = before.on(white.network, white.identity, trainable=True) if before else white.network
         trainer = _trainer(stage, network, tokenizer, data, folder / CHECKPOINTS, settings, fresh=before is None)
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(_Reporting(losses, on_progress))
+        trainer.add_callback(Reporting(losses, on_progress))
         trainer.train(resume_from_checkpoint=last_checkpoint(folder / CHECKPOINTS))
     finish(folder, trainer.model)
     return Trained(folder, tuple(losses), len(data), too_long)
@@ -170,26 +170,7 @@ def _trainer(
     from peft import LoraConfig
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-    device = next(network.parameters()).device
-    at_once = settings.at_once or settings.batch
-    shared: dict[str, Any] = {
-        "output_dir": str(checkpoints),
-        "learning_rate": settings.learning_rate,
-        "num_train_epochs": settings.epochs,
-        "per_device_train_batch_size": at_once,
-        "gradient_accumulation_steps": settings.batch // at_once,
-        "max_length": settings.max_tokens,
-        "gradient_checkpointing": settings.checkpointing,
-        "bf16": device.type == "cuda",
-        "use_cpu": device.type == "cpu",
-        "dataloader_pin_memory": device.type == "cuda",
-        "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "logging_steps": 1,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "seed": settings.seed,
-    }
+    shared = {**arguments(network, checkpoints, settings), "max_length": settings.max_tokens}
     lora = None
     if fresh:
         lora = LoraConfig(
@@ -206,7 +187,30 @@ def _trainer(
     return DPOTrainer(network, args=DPOConfig(**shared, beta=settings.beta), **told)
 
 
-class _Reporting(TrainerCallback):
+def arguments(network: Any, checkpoints: Path, settings: TrainingSettings) -> dict[str, Any]:
+    """What every trainer is told."""
+    device = next(network.parameters()).device
+    at_once = settings.at_once or settings.batch
+    return {
+        "output_dir": str(checkpoints),
+        "learning_rate": settings.learning_rate,
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": at_once,
+        "gradient_accumulation_steps": settings.batch // at_once,
+        "gradient_checkpointing": settings.checkpointing,
+        "bf16": device.type == "cuda",
+        "use_cpu": device.type == "cpu",
+        "dataloader_pin_memory": device.type == "cuda",
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": settings.seed,
+    }
+
+
+class Reporting(TrainerCallback):
     """Keeps the losses, and tells of each step."""
 
     def __init__(self, losses: list[float], told: Callable[[Progress], None] | None) -> None:
@@ -219,14 +223,14 @@ class _Reporting(TrainerCallback):
                 self._told(Progress(state.global_step, state.max_steps, float(logs["loss"])))
 
 
-def _name_of(white: WhiteBoxModel) -> str:
+def name_of(white: WhiteBoxModel) -> str:
     """The model's name, by which it is found again from any folder."""
     path = Path(white.name).expanduser()
     return str(path.resolve()) if path.exists() else white.name
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without the bars and remarks of the packages below; whoever waits is told by us."""
     import datasets
 
@@ -244,7 +248,7 @@ def _quietly() -> Iterator[None]:
 
 
 @contextmanager
-def _memory_told(name: str, settings: TrainingSettings) -> Iterator[None]:
+def memory_told(name: str, settings: TrainingSettings) -> Iterator[None]:
     """Says what to do when memory runs out."""
     try:
         yield

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from transformers import PreTrainedModel
 
 from pansophy.errors import UnknownModel
 
@@ -34,8 +33,15 @@ class Adapter:
         digest = hashlib.sha256((self.folder / WEIGHTS).read_bytes()).hexdigest()
         return f"{base_identity}+adapter:{digest[:16]}"
 
-    def on(self, network: PreTrainedModel, base_identity: str, *, trainable: bool = False) -> Any:
-        """The network with the adapter in it.
+    def on(self, network: Any, base_identity: str, *, trainable: bool = False, name: str = "default") -> Any:
+        """The network with the adapter in it, beside those that it has already: all share its weights, and the one that
+        was made active last (`set_adapter`) counts.
+
+        Args:
+            network: a model, or what `on` made of it before.
+            base_identity: which weights these are.
+            trainable: whether the adapter is to be trained further.
+            name: of the adapter in the network.
 
         Raises:
             UnknownModel: the network isn't the one that the adapter was trained on, or the weights don't fit it.
@@ -45,7 +51,12 @@ class Adapter:
         if self.base_identity and self.base_identity != base_identity:
             raise UnknownModel(f"{self.folder} was trained on {self.base_identity}, and {self.base} is {base_identity}")
         try:
-            return PeftModel.from_pretrained(network, str(self.folder), is_trainable=trainable)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of transformers, about names that peft still uses
+                if not isinstance(network, PeftModel):
+                    return PeftModel.from_pretrained(network, str(self.folder), name, is_trainable=trainable)
+                network.load_adapter(str(self.folder), name, is_trainable=trainable)
+                return network
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise UnknownModel(f"the adapter {self.folder} can't be put into {self.base}: {first}") from error
