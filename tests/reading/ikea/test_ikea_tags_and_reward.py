@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pansophy.errors import UsageError
-from pansophy.reading.ikea.reward import EXACT_MATCH_ONLY, IkeaReward, search_pays
+from pansophy.reading.ikea.reward import EXACT_MATCH_ONLY, IkeaReward
 from pansophy.reading.ikea.tags import NOTICE, Action, action_of, answer_of, cut, inert, is_malformed, searches_in
 
 THINK = "<think> hm </think>"
@@ -203,9 +203,3 @@ def test_a_document_can_imitate_nothing(text: str) -> None:
 @given(TEXT, st.sampled_from(["Oslo", "東京"]))
 def test_no_reward_is_outside_the_table(text: str, gold: str) -> None:
     assert round(IkeaReward()(text, gold), 6) in {-1.0, 0.0, 0.05, 1.0, 1.2, 1.4, 1.6}
-
-
-@given(st.floats(0, 1))
-def test_a_sure_search_pays_exactly_below_seven_eighths(known: float) -> None:
-    assert (search_pays(IkeaReward(), known, 1.0) > 0) == (1.6 * known < 1.4)
-    assert search_pays(EXACT_MATCH_ONLY, known, 1.0) >= 0

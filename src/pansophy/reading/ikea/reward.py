@@ -88,16 +88,3 @@ class IkeaReward:
 
 EXACT_MATCH_ONLY = IkeaReward(r_plus=0, r_minus=0)
 """The outcome alone (and the form), as Search-R1 is trained: what IKEA is compared with."""
-
-
-def search_pays(reward: IkeaReward, known: float, found: float, searches: int = 1) -> float:
-    """How much more a search earns than a direct answer, in expectation.
-
-    Args:
-        reward: by which both are paid.
-        known: probability that a direct answer is right.
-        found: probability that the answer after the search is right.
-        searches: how many.
-    """
-    right = 1 + reward.r_plus * max(0.0, 1 - searches / reward.rt_max)
-    return right * found + reward.r_minus * (1 - found) - (1 + reward.r_plus) * known
