@@ -115,7 +115,7 @@ class Learner:
                 divergence_weight=settings.divergence_weight,
             )
             (loss.total * share).backward()
-            parts = (loss.total, loss.policy, loss.entropy, loss.divergence, loss.clipped)
+            parts = (loss.total.detach(), loss.policy, loss.entropy, loss.divergence, loss.clipped)
             sums = [total + float(part) * share for total, part in zip(sums, parts, strict=True)]
         norm = torch.nn.utils.clip_grad_norm_(self._trained.values(), LONGEST_GRADIENT)
         self._optimiser.step()

@@ -11,7 +11,7 @@ import copy
 import hashlib
 import json
 import random
-import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,12 +20,13 @@ from typing import Any
 
 import torch
 
-from pansophy.conflicts.training.folder import CHECKPOINTS, begin, finish, last_checkpoint
-from pansophy.errors import ModelError, RunError, StoreError, UsageError
-from pansophy.evaluation.files import append_line, read_lines, write_atomically, write_json
+from pansophy.conflicts.training.folder import begin, finish
+from pansophy.errors import ModelError, UsageError
+from pansophy.evaluation.files import append_line
 from pansophy.models.white_box import WhiteBoxModel
 from pansophy.models.white_box.adapters import Adapter, adapter_at
 from pansophy.reading.ikea.boundary import Question
+from pansophy.reading.ikea.checkpoints import LOG, read_log, resume, save
 from pansophy.reading.ikea.environment import Retriever, SearchEnv
 from pansophy.reading.ikea.grpo import group_advantages
 from pansophy.reading.ikea.learning import Learner
@@ -34,7 +35,6 @@ from pansophy.reading.ikea.reward import IkeaReward
 from pansophy.reading.ikea.settings import GrpoSettings, IkeaSettings
 from pansophy.reading.ikea.writing import NetworkAgent, Rollout, clip_by_tokens
 
-LOG = "log.jsonl"
 BASE, BEFORE = "default", "before"
 """Names that peft knows adapters by: the one in training, and the one that it began as."""
 
@@ -78,7 +78,7 @@ def train(
 
     Raises:
         UsageError: there are no questions, or they don't fit the window.
-        RunError: `output` holds something else.
+        RunError: `output` holds something else, or a damaged checkpoint.
         ModelError: memory ran out; says what to lower.
         StoreError: the folder can't be written.
     """
@@ -92,11 +92,11 @@ def train(
     folder = Path(output).expanduser()
     card = _card(white, before, questions, settings, agent, reward, searched)
     if begin(folder, card):
-        return Trained(folder, tuple(_log(folder)))
+        return Trained(folder, tuple(read_log(folder)))
     torch.manual_seed(settings.seed)  # of the matrices
     network = _with_adapter(white, before, settings)
     learner = Learner(network, settings, before=BEFORE if before else None)
-    first = _resume(folder, learner)
+    first = resume(folder, learner)
     env = SearchEnv(
         retriever,
         agent.rounds,
@@ -117,11 +117,11 @@ def train(
             line = _step(step, questions, writer, learner, reward, settings)
             append_line(folder / LOG, line)
             if (step + 1) % settings.save_every == 0 and step + 1 < settings.steps:
-                _save(folder, learner, step + 1)
+                save(folder, learner, step + 1)
             if on_progress is not None:
                 on_progress(settings.steps, line)
     finish(folder, network)
-    return Trained(folder, tuple(_log(folder)))
+    return Trained(folder, tuple(read_log(folder)))
 
 
 def _step(
@@ -183,7 +183,9 @@ def _with_adapter(white: WhiteBoxModel, before: Adapter | None, settings: GrpoSe
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(white.network, lora)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers, about a name that peft still uses
+        return get_peft_model(white.network, lora)
 
 
 def _card(
@@ -210,46 +212,6 @@ def _card(
         "agent": asdict(agent),
         "reward": asdict(reward),
     }
-
-
-def _log(folder: Path) -> list[dict[str, Any]]:
-    return read_lines(folder / LOG, dict)
-
-
-def _save(folder: Path, learner: Learner, step: int) -> None:
-    """A checkpoint; what comes last in it says that it is whole. The two newest are kept.
-
-    Raises:
-        StoreError: it can't be written.
-    """
-    place = folder / CHECKPOINTS / f"checkpoint-{step}"
-    try:
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        torch.save(learner.state(), place / "state.pt")
-        for old in sorted(place.parent.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))[:-2]:
-            shutil.rmtree(old, ignore_errors=True)
-    except (OSError, RuntimeError) as error:
-        raise StoreError(f"can't write the checkpoint {place}: {error}") from error
-    write_json(place / "trainer_state.json", {"step": step})
-
-
-def _resume(folder: Path, learner: Learner) -> int:
-    """Take up the newest checkpoint; the number of steps that are done.
-
-    Raises:
-        RunError: it is damaged.
-    """
-    place, step = last_checkpoint(folder / CHECKPOINTS), 0
-    if place is not None:
-        try:
-            learner.load(torch.load(Path(place) / "state.pt", map_location="cpu", weights_only=True))
-            step = int(json.loads((Path(place) / "trainer_state.json").read_text("utf-8"))["step"])
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise RunError(f"the checkpoint {place} can't be read ({error}); delete it") from error
-    told = [line for line in _log(folder) if line["step"] <= step]
-    write_atomically(folder / LOG, "".join(json.dumps(line) + "\n" for line in told))
-    return step
 
 
 @contextmanager
