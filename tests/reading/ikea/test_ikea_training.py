@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tests.reading.ikea.tiny_agent import tiny
 
 from pansophy.errors import ModelError, RunError, StoreError, UsageError
 from pansophy.models.white_box import WhiteBoxModel
@@ -26,10 +25,6 @@ from pansophy.reading.ikea.settings import GrpoSettings, IkeaSettings
 from pansophy.reading.ikea.training import batch_of, train
 from pansophy.reading.ikea.writing import NetworkAgent, Rollout, clip_by_tokens
 
-PIECES = [
-    "<think>", "</think>", "<search>", "</search>", "<answer>", "</answer>", "Paris", "Rome", "Oslo", "lamp", " ", ".",
-]  # fmt: skip
-
 
 @pytest.fixture(scope="module", autouse=True)
 def short_prompt() -> Any:
@@ -37,34 +32,6 @@ def short_prompt() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pansophy.reading.ikea.prompts.INSTRUCTIONS", "lamp.")
         yield
-
-
-def tags_tokenizer() -> PreTrainedTokenizerFast:
-    """One token for each tag and word, and one for every other character."""
-    letters = [*map(chr, range(33, 127)), "\n"]
-    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(["<unk>", "<end>", *PIECES, *letters]))}
-    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    known = "|".join(sorted(PIECES[:-2], key=len, reverse=True))
-    raw.normalizer = normalizers.Sequence([])
-    raw.pre_tokenizer = pre_tokenizers.Split(Regex(f"(?:{known})|[\\s\\S]"), behavior="isolated")
-    raw.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", eos_token="<end>")
-
-
-def tiny(seed: int = 0) -> WhiteBoxModel:
-    """A network that writes tags and words and hardly anything else: the bias is in the embedding of every token."""
-    torch.manual_seed(seed)
-    words = tags_tokenizer()
-    shape: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256}
-    ends: dict[str, Any] = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": None}
-    made = LlamaForCausalLM(LlamaConfig(vocab_size=len(words), **ends, **shape, **heads, tie_word_embeddings=False))
-    with torch.no_grad():
-        made.model.embed_tokens.weight[:, 0] = 1.0
-        made.lm_head.weight.mul_(2.0)
-        made.lm_head.weight[:, 0] = -8.0
-        made.lm_head.weight[2 : 2 + len(PIECES), 0] = 0.0
-    return WhiteBoxModel(made.eval().requires_grad_(False), words, "tiny")
 
 
 def ships(query: str, topk: int) -> list[Found]:

@@ -81,7 +81,7 @@ class NetworkAgent:
         if reply_tokens < 1 or at_once < 1:
             raise UsageError(f"reply_tokens and at_once must be at least 1, not {reply_tokens} and {at_once}")
         self.model, self.env = model, env
-        self._reply_tokens, self._temperature, self._at_once = reply_tokens, temperature, at_once
+        self.reply_tokens, self.temperature, self._at_once = reply_tokens, temperature, at_once
 
     def answer(self, question: str, seed: int = 0) -> AgentAnswer:
         """Answer one question. Raises UsageError if it is empty, or longer than the window."""
@@ -113,9 +113,9 @@ class NetworkAgent:
         else:
             text = "\n".join(message.content for message in messages) + "\n"
         prompt = self.model.encode(text)
-        if len(prompt) + self._reply_tokens > self.model.window:
+        if len(prompt) + self.reply_tokens > self.model.window:
             raise UsageError(
-                f"the prompt has {len(prompt)} tokens and a reply may have {self._reply_tokens}, but the window of "
+                f"the prompt has {len(prompt)} tokens and a reply may have {self.reply_tokens}, but the window of "
                 f"{self.model.name} holds {self.model.window}: shorten the question, or lower reply_tokens"
             )
         return Rollout(episode, prompt)
@@ -124,7 +124,7 @@ class NetworkAgent:
         """One generation and one step of each; an episode that the window has no room for any more ends."""
         fitting = []
         for rollout in rollouts:
-            if len(rollout.prompt) + len(rollout.tokens) + self._reply_tokens > self.model.window:
+            if len(rollout.prompt) + len(rollout.tokens) + self.reply_tokens > self.model.window:
                 rollout.cut_short = rollout.episode.done = True
             else:
                 fitting.append(rollout)
@@ -147,11 +147,11 @@ class NetworkAgent:
     @torch.inference_mode()
     def _written(self, rows: Sequence[Sequence[int]], generator: torch.Generator) -> list[list[int]]:
         """The next tokens of each row, up to a closing tag, the end of the text, or the most of a generation."""
-        model, take = self.model, choice(self._temperature, generator=generator)
+        model, take = self.model, choice(self.temperature, generator=generator)
         stream = model.stream(rows)
         tokens: list[list[int]] = [[] for _ in rows]
         over = [False] * len(rows)
-        for place in range(self._reply_tokens):
+        for place in range(self.reply_tokens):
             taken = take(stream.log_probs)
             for row, token in enumerate(taken.tolist()):
                 if over[row]:
@@ -162,7 +162,7 @@ class NetworkAgent:
                 tokens[row].append(token)
                 end = model.decode(tokens[row][-LONGEST_TAG:])
                 over[row] = SEARCH_CLOSES in end or ANSWER_CLOSES in end
-            if all(over) or place + 1 == self._reply_tokens:
+            if all(over) or place + 1 == self.reply_tokens:
                 break
             stream.append(taken)
         return tokens
