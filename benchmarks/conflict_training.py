@@ -31,8 +31,9 @@ from typing import Any
 
 import torch
 
+from pansophy.conflicts.closed_book import few_shot_prompt
 from pansophy.conflicts.decoding import Decoding, decode
-from pansophy.conflicts.training.answering import answer_rows, few_shot_prompt, own_answers
+from pansophy.conflicts.training.answering import answer_rows, own_answers
 from pansophy.conflicts.training.items import Item, read_items, split_by_subject
 from pansophy.conflicts.training.kaft import KaftSettings, build_kaft, evaluate_kaft
 from pansophy.conflicts.training.knowpo import KnowpoSettings, build_knowpo

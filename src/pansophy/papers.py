@@ -43,6 +43,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.running_note",
     "pansophy.reading.readagent",
     "pansophy.reading.pike_rag",
+    "pansophy.reading.ikea",
     "pansophy.reading.aggregation",
     "pansophy.reading.auto",
     "pansophy.reading.no_context",

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tests.white_box.tiny import model
 
+from pansophy.conflicts.closed_book import few_shot_prompt
 from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder
-from pansophy.conflicts.training.answering import answer_rows, few_shot_prompt, own_answers
+from pansophy.conflicts.training.answering import answer_rows, own_answers
 from pansophy.conflicts.training.items import Item
 from pansophy.conflicts.training.rows import Example
 from pansophy.models.white_box import WhiteBoxModel

@@ -24,6 +24,7 @@ STRATEGIES = (
     "running_note",
     "readagent",
     "pike_rag",
+    "ikea",
     "aggregation",
     "auto",
     "no_context",

@@ -52,6 +52,11 @@ class Commands(LazyGroup):
             "app",
             "See what a model knows of facts year by year, and ask again what it half knows.",
         ),
+        "search-agent": Lazy(
+            "pansophy.cli.search_agent",
+            "app",
+            "Train and ask a model that uses its own knowledge first and searches past its boundary.",
+        ),
     }
 
 

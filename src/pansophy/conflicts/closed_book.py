@@ -33,6 +33,22 @@ def closed_book_prompt(question: str) -> list[ChatMessage]:
     return [ChatMessage("user", f"Answer in one to three words, without explanation.\nQuestion: {question}\nAnswer:")]
 
 
+SHOTS = (
+    ("Who painted the Mona Lisa?", "Leonardo da Vinci"),
+    ("What is the capital of Japan?", "Tokyo"),
+    ("What sport does Serena Williams play?", "tennis"),
+)
+"""What a short answer looks like."""
+
+
+def few_shot_prompt(question: str) -> list[ChatMessage]:
+    """A question behind three that are answered in a word or two: small models answer at length otherwise."""
+    turns = []
+    for asked, said in SHOTS:
+        turns += [*closed_book_prompt(asked), ChatMessage("assistant", said)]
+    return [*turns, *closed_book_prompt(question)]
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedBookSettings:
     """How a question is asked.

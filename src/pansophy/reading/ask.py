@@ -28,6 +28,7 @@ STRATEGIES = {
     "running_note": "pansophy.reading.running_note:RunningNote",
     "readagent": "pansophy.reading.readagent:ReadAgent",
     "pike_rag": "pansophy.reading.pike_rag:PikeRag",
+    "ikea": "pansophy.reading.ikea:Ikea",
     "aggregation": "pansophy.reading.aggregation:Aggregation",
     "auto": "pansophy.reading.auto:Auto",
     "no_context": "pansophy.reading.no_context:NoContext",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pansophy.conflicts.closed_book import closed_book_prompt
+from pansophy.conflicts.closed_book import few_shot_prompt
 from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder, decode
 from pansophy.conflicts.training.items import Item
 from pansophy.conflicts.training.rows import Row
@@ -16,22 +16,6 @@ from pansophy.types import ChatMessage
 
 Count = Callable[[int, int], None]
 """Told how many of how many are done."""
-
-
-SHOTS = (
-    ("Who painted the Mona Lisa?", "Leonardo da Vinci"),
-    ("What is the capital of Japan?", "Tokyo"),
-    ("What sport does Serena Williams play?", "tennis"),
-)
-"""What a short answer looks like."""
-
-
-def few_shot_prompt(question: str) -> list[ChatMessage]:
-    """A question behind three that are answered in a word or two: small models answer at length otherwise."""
-    turns = []
-    for asked, said in SHOTS:
-        turns += [*closed_book_prompt(asked), ChatMessage("assistant", said)]
-    return [*turns, *closed_book_prompt(question)]
 
 
 def own_answers(
