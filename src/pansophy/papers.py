@@ -49,6 +49,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.ledger",
     "pansophy.reading.knowledge_solver",
     "pansophy.reading.chroknowledge",
+    "pansophy.reading.jointlm",
     "pansophy.conflicts.combiners.ck_plug",
     "pansophy.conflicts.combiners.cad",
     "pansophy.conflicts.combiners.adacad",
