@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from pansophy.reading.jointlm import Dialogue, HybridStore, Turn
 
 INNS = [
@@ -61,3 +63,44 @@ def dialogues() -> list[Dialogue]:
 
 def _inn(price: str, **slots: str) -> dict[str, dict[str, str]]:
     return {"inn": {**slots, "pricerange": price}}
+
+
+SYLLABLES = ("ba", "do", "ke", "li", "mo", "nu", "pa", "re", "si", "to", "va", "zu")
+AREAS, PRICES, FOODS = (
+    ("north", "south", "east", "west"),
+    ("cheap", "fair", "dear"),
+    ("pies", "soups", "cakes", "rolls"),
+)
+
+
+def town(number: int, seed: int = 0) -> tuple[HybridStore, list[Dialogue]]:
+    """Cafes with invented names, and as many dialogues: a wish, an offer, a question about it, another wish."""
+    source = random.Random(seed)
+    rows = [
+        {
+            "name": "".join(source.sample(SYLLABLES, 3)) + f" {source.choice(('corner', 'house', 'yard'))}",
+            "area": source.choice(AREAS),
+            "pricerange": source.choice(PRICES),
+            "food": source.choice(FOODS),
+            "phone": f"555{place:04}",
+        }
+        for place in range(number)
+    ]
+    rows = list({row["name"]: row for row in rows}.values())
+    return HybridStore({"cafe": rows}), [_talk(str(place), source, rows) for place in range(number)]
+
+
+def _talk(name: str, source: random.Random, rows: list[dict[str, str]]) -> Dialogue:
+    first, second = source.sample(rows, 2)
+    turns = []
+    for row in (first, second):
+        belief = {"cafe": {slot: row[slot] for slot in ("area", "food")}}
+        turns += [
+            Turn(
+                f"I want {row['food']} in the {row['area']}.",
+                f"Try {row['name']}, which is {row['pricerange']}.",
+                belief,
+            ),
+            Turn("What is their phone?", f"It is {row['phone']}, in the {row['area']}.", belief),
+        ]
+    return Dialogue(name, tuple(turns))

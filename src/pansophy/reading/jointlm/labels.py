@@ -20,6 +20,7 @@ _ARTICLE = re.compile(r"\b(?:the|a|an)\b")
 _MARK = re.compile(r"[\W_]+")
 
 
+@lru_cache(maxsize=100_000)
 def squeezed(text: str) -> str:
     """Letters and digits alone: "swimming pool" and "swimmingpool" are one value, "price range" and "pricerange" one
     slot."""
@@ -37,21 +38,27 @@ def query(store: HybridStore, belief: Belief) -> tuple[Key, ...]:
 
 
 def _meeting(store: HybridStore, domain: str, slots: Mapping[str, str]) -> Iterator[Key]:
-    rows = [({squeezed(slot): value for slot, value in one.facts()}, one) for one in store.entities]
-    rows = [(row, one) for row, one in rows if one.domain == domain]
-    asked = {squeezed(slot): squeezed(value) for slot, value in slots.items()}
+    rows = _rows(store, domain)
+    asked = {squeezed(slot): (squeezed(value), value) for slot, value in slots.items()}
     known = {slot for row, _ in rows for slot in row}
-    wanted = {slot: value for slot, value in asked.items() if slot in known and value not in ANYTHING}
-    if NAME in wanted:
-        named = _named(slots[next(slot for slot in slots if squeezed(slot) == NAME)], [one for _, one in rows])
-        rows = [(row, one) for row, one in rows if one.key in named]
+    wanted = {slot: value for slot, (value, _) in asked.items() if slot in known and value not in ANYTHING}
+    named = None
+    if wanted.pop(NAME, None):
+        named = _named(asked[NAME][1], [one for _, one in rows])
     for row, one in rows:
-        if all(slot in row and value in map(squeezed, parts_of(row[slot])) for slot, value in _but_name(wanted)):
+        met = all(slot in row and value in row[slot] for slot, value in wanted.items())
+        if met and (named is None or one.key in named):
             yield one.key
 
 
-def _but_name(wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    return ((slot, value) for slot, value in wanted.items() if slot != NAME)
+@lru_cache(maxsize=64)
+def _rows(store: HybridStore, domain: str) -> list[tuple[dict[str, list[str]], Entity]]:
+    """Of each entity of a domain, the values of each slot as they are compared."""
+    return [
+        ({squeezed(slot): [squeezed(part) for part in parts_of(value)] for slot, value in one.facts()}, one)
+        for one in store.entities
+        if one.domain == domain
+    ]
 
 
 def _named(name: str, entities: Sequence[Entity]) -> set[Key]:
@@ -67,6 +74,7 @@ def _named(name: str, entities: Sequence[Entity]) -> set[Key]:
     return near if len(near) == 1 else set()
 
 
+@lru_cache(maxsize=100_000)
 def _bare(name: str) -> str:
     return " ".join(_ARTICLE.sub(" ", fold(name)).split())
 
@@ -87,18 +95,22 @@ def best_entity(oracle: Collection[Key], said: Sequence[str], belief: Belief, th
     return best if best is not None and scores[best] > 0 else None
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=500_000)
 def _mentions(text: str, name: str, threshold: int) -> float:
-    words, size = re.findall(r"[\w&-]+", text), len(name.split())
+    words, wanted = _words(text), name.split()
     score = 100.0 * (name in text)
-    parts = set(name.split())
-    for start in range(len(words) - size + 1):
-        run = words[start : start + size]
-        if size > 1 and len(parts.intersection(run)) / len(parts) > 0.7:
+    for start in range(len(words) - len(wanted) + 1):
+        run = words[start : start + len(wanted)]
+        if len(wanted) > 1 and len(set(wanted).intersection(run)) > 0.7 * len(set(wanted)):
             score += 100.0
-        elif (likeness := fuzz.ratio(" ".join(run), name)) >= threshold:
-            score += likeness
+        else:
+            score += fuzz.ratio(" ".join(run), name, score_cutoff=threshold)
     return score
+
+
+@lru_cache(maxsize=100_000)
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\w&-]+", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ Key = tuple[str, str]
 """An entity's domain and its folded name, by which it is found."""
 
 
+@lru_cache(maxsize=100_000)
 def fold(name: str) -> str:
     """A name as it is compared: lower case, single blanks, "&" as "and", no apostrophes, "guest house" in two words."""
     plain = re.sub(r"['’`]", "", name.lower().replace("&", " and ")).replace("guesthouse", "guest house")
