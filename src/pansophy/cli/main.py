@@ -47,6 +47,11 @@ class Commands(LazyGroup):
             "app",
             "See what a model knows of facts year by year, and ask again what it half knows.",
         ),
+        "dialogue": Lazy(
+            "pansophy.cli.dialogue",
+            "app",
+            "Train, ask and measure an agent that replies from tables and notes alike.",
+        ),
     }
 
 

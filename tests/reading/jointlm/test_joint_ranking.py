@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.reading.jointlm.inns import dialogues, store, town
 
@@ -17,6 +19,7 @@ from pansophy.reading.jointlm import (
     MatchRanker,
     TfidfRanker,
     Turn,
+    VectorRanker,
     label,
     rebalance,
     success,
@@ -84,6 +87,26 @@ def test_nothing_is_learnt_from_turns_without_right_or_wrong_entities() -> None:
     for said in (hopeless, []):
         with pytest.raises(UsageError, match="right and with wrong entities"):
             MatchRanker.train(label(store(), said), store())
+
+
+class Letters:
+    """How often each letter stands in a text."""
+
+    name, dimensions = "letters", 26
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        counts = np.array([[text.lower().count(chr(97 + place)) for place in range(26)] for text in texts], np.float32)
+        return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
+
+
+def test_an_entity_is_as_near_as_its_nearest_fact() -> None:
+    ranker = VectorRanker(store(), Letters(), utterances=1)
+    asked = "The Heron, Are dogs allowed? Dogs are welcome at the Heron."
+    assert ranker.rank(["pies", asked], 1) == [(HERON, pytest.approx(1.0))]
+    assert (
+        VectorRanker(unstructured(store()), Letters()).rank(["Blue Kettle, What food? It serves pies."])[0][0] == KETTLE
+    )
+    assert ranker.rank([]) == VectorRanker(HybridStore({}), Letters()).rank(["pies"]) == []
 
 
 class Likes:

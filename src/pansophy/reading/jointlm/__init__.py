@@ -23,7 +23,8 @@ from pansophy.reading.jointlm.evaluate import Evaluation, evaluate, success
 from pansophy.reading.jointlm.labels import Labelled, label, query
 from pansophy.reading.jointlm.match import MatchRanker
 from pansophy.reading.jointlm.prompts import PromptSettings
-from pansophy.reading.jointlm.ranking import BeliefQuery, JointRanker, Ranker, TfidfRanker
+from pansophy.reading.jointlm.ranking import BeliefQuery, JointRanker, Ranker, TfidfRanker, VectorRanker
+from pansophy.reading.jointlm.sources import read_store
 from pansophy.reading.jointlm.store import Document, Entity, HybridStore
 
 __all__ = [
@@ -46,10 +47,12 @@ __all__ = [
     "Support",
     "TfidfRanker",
     "Turn",
+    "VectorRanker",
     "evaluate",
     "label",
     "query",
     "read_dialogues",
+    "read_store",
     "rebalance",
     "success",
     "unstructured",

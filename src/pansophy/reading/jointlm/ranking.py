@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pansophy.corpus.embed import Embedder
 from pansophy.reading.jointlm.dialogues import Belief
 from pansophy.reading.jointlm.labels import query
 from pansophy.reading.jointlm.store import Entity, HybridStore, Key
@@ -96,6 +97,36 @@ class TfidfRanker:
         if not history:
             return []
         return ranked(self._keys, self._index.cosines(" ".join(history[-self.utterances :])), keep)
+
+
+class VectorRanker:
+    """The meaning of the last utterances against that of each fact alone; an entity is as near as its nearest fact.
+
+    Args:
+        store: its entities.
+        embedder: see `pansophy.corpus.embed`.
+        utterances: so many, the last ones.
+    """
+
+    def __init__(self, store: HybridStore, embedder: Embedder, utterances: int = 3) -> None:
+        self.store, self.utterances, self._embedder = store, utterances, embedder
+        self._keys = [one.key for one in store.entities]
+        facts = [(place, fact) for place, one in enumerate(store.entities) for fact in one.sentences()]
+        self._owners = np.array([place for place, _ in facts])
+        self._vectors = embedder.embed([fact for _, fact in facts]) if facts else np.zeros((0, 1), np.float32)
+
+    @property
+    def identity(self) -> str:
+        return f"{self._embedder.name} of {self.utterances} utterances"
+
+    def rank(self, history: Sequence[str], keep: int | None = None) -> Ranked:
+        """See `Ranker`."""
+        if not history or not len(self.store):
+            return []
+        asked = self._embedder.embed([" ".join(history[-self.utterances :])])[0]
+        nearest = np.zeros(len(self._keys))
+        np.maximum.at(nearest, self._owners, self._vectors @ asked)
+        return ranked(self._keys, nearest, keep)
 
 
 class BeliefQuery:

@@ -59,6 +59,12 @@ class Entity:
         parts += [f"<doc> {' '.join([one.title] * titles + [one.body])}" for one in self.documents]
         return " ".join(" ".join(parts).split())
 
+    def sentences(self) -> Iterator[str]:
+        """The name and each fact, on its own."""
+        yield f"{self.domain}: {self.name}"
+        yield from (f"{self.name}, {slot}: {', '.join(parts_of(value))}" for slot, value in self.slots.items())
+        yield from (f"{self.name}, {note.title} {note.body}" for note in self.documents)
+
     def facts(self) -> Iterator[tuple[str, Value]]:
         """The name and the slots."""
         yield NAME, self.name
