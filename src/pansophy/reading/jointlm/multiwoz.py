@@ -31,6 +31,13 @@ SLOTS = (
 )
 """What the paper takes of the tables: ids, places on the map, prices of rooms and introductions are left out."""
 
+REQUESTABLE = {
+    "hotel": ("name", "address", "area", "internet", "parking", "phone", "postcode", "pricerange", "stars"),
+    "restaurant": ("name", "address", "area", "food", "phone", "postcode", "pricerange"),
+    "attraction": ("name", "address", "area", "phone", "postcode", "pricerange", "type"),
+}
+"""Whose values the paper's metrics search in replies."""
+
 _BELIEF = re.compile(r"([\w ]+?) \{([^}]*)\}")
 _SLOT = re.compile(r"(?:^|, )([a-z ]+) = ")
 
