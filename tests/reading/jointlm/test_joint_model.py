@@ -14,6 +14,7 @@ from tests.white_box.tiny import network, tokenizer
 from transformers import BartConfig, BartForConditionalGeneration
 
 from pansophy.conflicts.training.settings import TrainingSettings
+from pansophy.conflicts.training.train import Progress
 from pansophy.errors import RunError, UnknownModel, UsageError
 from pansophy.reading.jointlm import (
     AgentSettings,
@@ -169,6 +170,34 @@ def test_both_kinds_of_model_learn_yes_and_no_and_are_loaded_again(
         train_joint(base, told[:3], cities, folder, prompts=SHORT, settings=settings)
 
 
+class Killed(Exception):
+    """Stands for a process that dies."""
+
+
+def test_a_broken_off_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    base, told = load_joint(bart(tmp_path / "base")), label(store(), dialogues())
+    settings = replace(SCHEDULE, epochs=2, save_every=2)
+
+    def learn(name: str, dies_at: int | None = None) -> list[int]:
+        seen: list[int] = []
+
+        def tell(progress: Progress) -> None:
+            seen.append(progress.step)
+            if progress.step == dies_at:
+                raise Killed
+
+        train_joint(base, told, store(), tmp_path / name, prompts=SHORT, settings=settings, on_progress=tell)
+        return seen
+
+    with pytest.raises(Killed):
+        learn("broken", dies_at=4)
+    whole = learn("whole")
+    assert whole[-1] > 4
+    assert learn("broken") == [step for step in whole if step > 2]
+    weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("broken", "whole")]
+    assert weights[0] == weights[1]
+
+
 def test_an_agent_with_a_language_model_finds_and_replies(tmp_path: Path) -> None:
     settings = replace(SCHEDULE, epochs=1)
     keep = AgentSettings(keep=3, max_new_tokens=4)
@@ -192,6 +221,8 @@ def test_an_agent_with_a_language_model_finds_and_replies(tmp_path: Path) -> Non
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for name in ("nowhere", tmp_path / "empty"):
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "config.json").write_text("{")
+    for name in ("nowhere", tmp_path / "empty", tmp_path / "damaged"):
         with pytest.raises(UnknownModel):
             load_joint(name)

@@ -27,14 +27,21 @@ from pansophy.reading.jointlm.prompts import NO, YES, JointPrompt
 
 
 def is_encoder_decoder(folder: Path) -> bool:
-    """Whether a folder holds an encoder-decoder, or an adapter of one."""
+    """Whether a folder holds an encoder-decoder, or an adapter of one.
+
+    Raises:
+        UnknownModel: its configuration is damaged.
+    """
     if not folder.is_dir():
         return False
     adapter = adapter_at(folder)
     place = Path(adapter.base) if adapter is not None else folder
     if not (place / "config.json").is_file():
         return False
-    return bool(AutoConfig.from_pretrained(place).is_encoder_decoder)
+    try:
+        return bool(AutoConfig.from_pretrained(place).is_encoder_decoder)
+    except (OSError, ValueError) as error:
+        raise UnknownModel(f"{place} has a config.json that can't be read: {error}") from error
 
 
 class Seq2SeqModel:
@@ -53,7 +60,7 @@ class Seq2SeqModel:
             raise UsageError(f"{name} has no token to pad with")
         self.network, self.tokenizer, self.name = network.eval(), tokenizer, name
         self.identity, self._batch = identity or name, batch
-        _, self._yes, self._no = parted(*(tokenizer(text_target=word).input_ids for word in (YES, NO)))
+        self._shared, self._yes, self._no = parted(*(tokenizer(text_target=word).input_ids for word in (YES, NO)))
 
     @classmethod
     def load(cls, folder: Path, *, device: str | None = None, batch: int = 8) -> Seq2SeqModel:
@@ -84,8 +91,7 @@ class Seq2SeqModel:
     def yes(self, prompts: Sequence[JointPrompt]) -> list[float]:
         """See `JointModel`: the decoder is given what both labels begin with, and scored at the token that tells them
         apart."""
-        shared, _, _ = parted(*(self.tokenizer(text_target=word).input_ids for word in (YES, NO)))
-        start = [self.network.config.decoder_start_token_id, *shared]
+        start = [self.network.config.decoder_start_token_id, *self._shared]
         found: list[float] = []
         for begins in range(0, len(prompts), self._batch):
             given = self._encoded(prompts[begins : begins + self._batch])
