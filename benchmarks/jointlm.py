@@ -56,7 +56,7 @@ def main() -> None:
         "benchmark": "jointlm",
         "command": provenance.command(),
         "measured": provenance.now(),
-        "options": {name: value for name, value in vars(options).items() if name not in ("data", "output")},
+        "options": {name: value for name, value in vars(options).items() if name not in ("data", "output", "adapter")},
     }
     started = time.process_time()
     if options.model:
@@ -184,7 +184,9 @@ def language_model(store: HybridStore, dialogues: Sequence[Dialogue], options: a
         train_joint(model, near, hybrid, place, prompts=prompts, mixture=mixture, settings=settings, on_progress=told)
         scorer = ModelScorer(load_joint(place), prompts)
     found: dict[str, Any] = {"loss": [round(one, 3) for one in losses]}
-    for name, one in (("seknow", store), ("hybrid", hybrid), ("unstructured", unstructured(store))):
+    stores = {"seknow": store, "hybrid": hybrid, "unstructured": unstructured(store)}
+    for name in options.stores:
+        one = stores[name]
         here = label(store, tested, one, seed=options.seed)
         here = random.Random(options.seed).sample(here, options.asked)
         agent = JointAgent(JointRanker(words.on(one), scorer, options.keep), scorer)
@@ -257,6 +259,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--keep", type=int, default=5, help="entities that the model reads")
     parser.add_argument("--asked", type=int, default=40, help="turns that the model is measured on, in each store")
+    parser.add_argument("--stores", nargs="+", default=["seknow", "hybrid", "unstructured"], help="for the model")
     parser.add_argument("--utterance-turns", type=int, default=3)
     parser.add_argument("--documents", type=int, default=4)
     parser.add_argument("--max-tokens", type=int, default=384)
