@@ -51,6 +51,7 @@ SYSTEM_MODULES = (
     "pansophy.reading.cook",
     "pansophy.reading.knowledge_solver",
     "pansophy.reading.chroknowledge",
+    "pansophy.reading.jointlm",
     "pansophy.conflicts.combiners.ck_plug",
     "pansophy.conflicts.combiners.cad",
     "pansophy.conflicts.combiners.adacad",

@@ -57,6 +57,11 @@ class Commands(LazyGroup):
             "app",
             "Train and ask a model that uses its own knowledge first and searches past its boundary.",
         ),
+        "dialogue": Lazy(
+            "pansophy.cli.dialogue",
+            "app",
+            "Train, ask and measure an agent that replies from tables and notes alike.",
+        ),
     }
 
 
