@@ -107,7 +107,7 @@ def train(
         refuse_gaps(_gaps(tokenizer, data), force=force)
     folder = Path(output).expanduser()
     card = {
-        "base": _name_of(white),
+        "base": name_of(white.name),
         "base_identity": white.identity,
         "stage": stage,
         "from_adapter": before.identity(white.identity) if before else None,
@@ -118,11 +118,11 @@ def train(
     losses: list[float] = []
     if begin(folder, card):
         return Trained(folder, (), len(data), too_long)
-    with _quietly(), _memory_told(white.name, settings):
+    with quietly(), memory_told(white.name, settings):
         network: Any = before.on(white.network, white.identity, trainable=True) if before else white.network
         trainer = _trainer(stage, network, tokenizer, data, folder / CHECKPOINTS, settings, fresh=before is None)
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(_Reporting(losses, on_progress))
+        trainer.add_callback(Reporting(losses, on_progress))
         trainer.train(resume_from_checkpoint=last_checkpoint(folder / CHECKPOINTS))
     finish(folder, trainer.model)
     return Trained(folder, tuple(losses), len(data), too_long)
@@ -206,7 +206,7 @@ def _trainer(
     return DPOTrainer(network, args=DPOConfig(**shared, beta=settings.beta), **told)
 
 
-class _Reporting(TrainerCallback):
+class Reporting(TrainerCallback):
     """Keeps the losses, and tells of each step."""
 
     def __init__(self, losses: list[float], told: Callable[[Progress], None] | None) -> None:
@@ -219,19 +219,21 @@ class _Reporting(TrainerCallback):
                 self._told(Progress(state.global_step, state.max_steps, float(logs["loss"])))
 
 
-def _name_of(white: WhiteBoxModel) -> str:
-    """The model's name, by which it is found again from any folder."""
-    path = Path(white.name).expanduser()
-    return str(path.resolve()) if path.exists() else white.name
+def name_of(name: str) -> str:
+    """A model's name, by which it is found again from any folder."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.exists() else name
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without the bars and remarks of the packages below; whoever waits is told by us."""
     import datasets
 
     level, bars = transformers.utils.logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    shown = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     try:
         with warnings.catch_warnings():
@@ -239,12 +241,14 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         transformers.utils.logging.set_verbosity(level)
+        if shown:
+            transformers.utils.logging.enable_progress_bar()
         if not bars:
             datasets.enable_progress_bars()
 
 
 @contextmanager
-def _memory_told(name: str, settings: TrainingSettings) -> Iterator[None]:
+def memory_told(name: str, settings: TrainingSettings) -> Iterator[None]:
     """Says what to do when memory runs out."""
     try:
         yield
