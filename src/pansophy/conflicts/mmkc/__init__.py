@@ -9,6 +9,7 @@ are in our own words (`prompts.py`); without images the same harness measures a 
 """
 
 from pansophy.conflicts.mmkc.items import Item, Known, build_items
+from pansophy.conflicts.mmkc.page import write_report
 from pansophy.conflicts.mmkc.prompts import AGREES, CONFLICTS, DetectionPrompt, Form, Setting
 from pansophy.conflicts.mmkc.run import ask_items, detect_conflicts
 from pansophy.conflicts.mmkc.scoring import MMKCScore, score, score_detection
@@ -31,6 +32,7 @@ __all__ = [
     "detect_conflicts",
     "score",
     "score_detection",
+    "write_report",
 ]
 
 PAPER = Paper(
