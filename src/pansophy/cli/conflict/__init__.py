@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from pansophy.cli.conflict.ask import ask
+from pansophy.cli.conflict.consistency import app as consistency
 from pansophy.cli.conflict.probe import probe
 from pansophy.cli.conflict.train import app as train
 
@@ -14,3 +15,4 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(probe)
 app.add_typer(train, name="train")
+app.add_typer(consistency, name="consistency")
