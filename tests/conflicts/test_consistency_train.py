@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.conflicts.pages import forms, tiny_idefics, tiny_llava
 from tests.white_box.tiny import network, tokenizer
 
@@ -167,6 +168,20 @@ def test_a_training_broken_off_ends_as_one_in_one_go(
         train_stages(llava, files, tmp_path / "broken", CONSISTENCY, lora=lora)
 
 
+def test_the_encoder_of_images_is_in_evaluation_mode_while_the_rest_is_trained(
+    llava: Path, files: dict[str, Path], tmp_path: Path
+) -> None:
+    """Else the statistics of its batch normalisation, say, would go on being counted."""
+    model = PageModel.load(llava)
+    modes: list[tuple[bool, bool]] = []
+    network: Any = model.network
+    network.register_forward_hook(
+        lambda module, *_: modes.append((module.training, module.model.vision_tower.training))
+    )
+    train_stages(model, files, tmp_path, SHORT, stages=("cognition",), lora=False)
+    assert modes == [(True, False)] * 3
+
+
 def test_stages_after_another_one_are_not_taken_for_those_after_none(
     speaker: Path, texts: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -180,6 +195,14 @@ def test_the_model_that_was_given_stays_as_it_was(speaker: Path, texts: dict[str
     before = state(model)
     train_stages(model, texts, tmp_path, SHORT, stages=("perception",), lora=False)
     assert all(torch.equal(one, before[name]) for name, one in state(model).items())
+
+
+def test_all_weights_are_trained_in_full_precision(speaker: Path, texts: dict[str, Path], tmp_path: Path) -> None:
+    half = PageModel.load(speaker, dtype="bfloat16")
+    trained = train_stages(half, texts, tmp_path, SHORT, stages=("cognition",), lora=False)
+    assert half.network.dtype == torch.bfloat16
+    saved = load_file(trained["cognition"].folder / "model.safetensors")
+    assert {one.dtype for one in saved.values()} == {torch.float32}
 
 
 def test_what_can_not_be_trained_on_is_refused(

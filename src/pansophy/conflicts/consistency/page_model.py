@@ -23,7 +23,7 @@ from pansophy.models.catalogue import find
 from pansophy.models.white_box import WhiteBoxModel
 from pansophy.models.white_box.adapters import adapter_at
 from pansophy.models.white_box.loading import HUB_ID, failures_named, quietly
-from pansophy.models.white_box.model import DTYPES
+from pansophy.models.white_box.model import placed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,15 +60,14 @@ class PageModel:
             base = cls.load(adapter.base, device=device, dtype=dtype, home=home)
             network = adapter.on(base.network, base.identity).merge_and_unload().requires_grad_(False)
             return cls(network.eval(), base.processor, str(name), adapter.identity(base.identity), base.reads_images)
-        named = not find(str(name)) and (path.is_dir() or HUB_ID.fullmatch(str(name)) is not None)
-        if named and path.suffix != ".gguf" and _is_image_text(str(name)):
+        told = path.is_dir() or (HUB_ID.fullmatch(str(name)) is not None and path.suffix != ".gguf")
+        if told and not find(str(name)) and _is_image_text(str(name)):
             return cls._image_text(name, device, dtype)
         return cls.of(WhiteBoxModel.load(name, device=device, dtype=dtype, home=home))
 
     @classmethod
     def _image_text(cls, name: str | Path, device: str | None, dtype: str | None) -> PageModel:
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        kind = DTYPES[dtype or ("float32" if place.type == "cpu" else "bfloat16")]
+        place, kind = placed(device, dtype)
         with failures_named(str(name)), quietly():
             processor = _padding(AutoProcessor.from_pretrained(str(name)))
             network = AutoModelForImageTextToText.from_pretrained(str(name), dtype=kind, use_safetensors=True)
@@ -200,7 +199,11 @@ def _padding(processor: Any) -> Any:
 
 def _is_image_text(name: str) -> bool:
     with failures_named(name), quietly():
-        return type(AutoConfig.from_pretrained(name)) in AutoModelForImageTextToText._model_mapping
+        config = AutoConfig.from_pretrained(name)
+    known = type(config) in AutoModelForImageTextToText._model_mapping
+    if known and config.is_encoder_decoder:
+        raise UsageError(f"{name} is an encoder-decoder ({config.model_type}): one that continues its prompt is needed")
+    return known
 
 
 def _opened(path: Path) -> Image:

@@ -165,7 +165,7 @@ class _Stages:
         settings = self._settings
         network = self._adapted() if self._lora else self._whole(last_checkpoint(checkpoints))
         at_once = settings.at_once or settings.batch
-        on_cpu = network.device.type == "cpu"
+        place = network.device.type
         told = TrainingArguments(
             output_dir=str(checkpoints),
             learning_rate=settings.learning_rate,
@@ -174,9 +174,9 @@ class _Stages:
             gradient_accumulation_steps=settings.batch // at_once,
             gradient_checkpointing=settings.checkpointing,
             gradient_checkpointing_kwargs={"use_reentrant": False},  # the input needs no gradients
-            bf16=not on_cpu,
-            use_cpu=on_cpu,
-            dataloader_pin_memory=not on_cpu,
+            bf16=place == "cuda",
+            use_cpu=place == "cpu",
+            dataloader_pin_memory=place == "cuda",
             remove_unused_columns=False,
             save_steps=settings.save_every,
             save_total_limit=2,
@@ -197,7 +197,7 @@ class _Stages:
         The trainer would load a checkpoint by the names in its file, and leave out weights that are stored under others
         than the network has: those of LLaVA, say. So it is loaded here.
         """
-        network, begun = self._network, checkpoint or self._before
+        network, begun = self._network.float(), checkpoint or self._before  # small steps are lost in half precision
         if begun is not None:
             network.load_state_dict(type(network).from_pretrained(str(begun)).state_dict())
         network.requires_grad_(True)

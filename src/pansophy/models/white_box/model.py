@@ -24,6 +24,19 @@ NO_LIMIT = 2**20
 """Positions, where a model says nothing of a window."""
 
 
+def placed(device: str | None, dtype: str | None) -> tuple[torch.device, torch.dtype]:
+    """Where a model computes and in which numbers: by default on a GPU in bfloat16, else on the CPU in float32.
+
+    Raises:
+        UsageError: there are no such numbers.
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = dtype or ("float32" if place.type == "cpu" else "bfloat16")
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    return place, DTYPES[dtype]
+
+
 class WhiteBoxModel:
     """A causal language model that may be looked into. It is in evaluation mode, and its weights have no gradients.
 
@@ -70,11 +83,8 @@ class WhiteBoxModel:
             UsageError: it is an encoder-decoder, or `dtype` is none of the three.
             ModelError: there is not enough memory; says what to do.
         """
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        dtype = dtype or ("float32" if place.type == "cpu" else "bfloat16")
-        if dtype not in DTYPES:
-            raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
-        loaded = load(name, place, DTYPES[dtype], home, progress)
+        place, kind = placed(device, dtype)
+        loaded = load(name, place, kind, home, progress)
         return cls(loaded.network, loaded.tokenizer, str(name), loaded.identity)
 
     @cached_property
