@@ -73,6 +73,7 @@ def test_masking() -> None:
     assert masked("a singer in Oslo now", 12, 16) == "a singer in _ now"
     assert masked("a singer in Oslo now", 12, 16, "delete") == "a singer in now"
     assert masked("Oslo now", 0, 4, "delete") == "now"
+    assert masked("Oslo now", 0, 4, "attention") == "Oslo now"
 
 
 def test_detection_puts_the_most_overshadowed_first_and_is_the_indicator_of_the_masked_prompt() -> None:
@@ -102,3 +103,44 @@ def test_generation_is_plain_where_nothing_is_contrasted() -> None:
     assert contrasted.tokens != plain.tokens
     with pytest.raises(UsageError, match="doesn't stand"):
         generate(white, prompt, span="Sweden")
+
+
+def test_a_span_that_is_not_attended_to_has_no_say() -> None:
+    """What is contrasted with is the same whatever word stands in the span, as long as it has as many tokens."""
+    white = model()
+    replies = []
+    for land in ("Norway", "Italy"):
+        prompt = f"the capital of {land} is not"
+        start = prompt.index(land)
+        mask = white.mask_without(prompt, start, start + len(land))
+        assert mask == [1, 1, 1, 0, 1, 1]
+        replies.append(white.next_log_probs([prompt], masks=[mask]))
+        (found,) = [one for one in detect(white, prompt, mask="attention") if one.text == land]
+        whole = white.next_log_probs([prompt])
+        assert found.indicator == pytest.approx(indicator(whole, replies[-1]).item(), abs=1e-2)
+    torch.testing.assert_close(replies[0], replies[1])
+    assert not torch.allclose(white.next_log_probs(["the capital of Norway is not"]), replies[0], atol=1e-2)
+
+
+def test_generation_keeps_the_span_from_being_attended_to_at_every_step() -> None:
+    white, decoding = model(), Decoding(max_new_tokens=6, stop=())
+    prompt = "the capital of Norway is not"
+    told = {"gate": "always", "span": "Norway", "combiner": CoDA(math.inf, relative=1e-3), "decoding": decoding}
+    reply, span = generate(white, prompt, mask="attention", **told)
+    assert span is not None
+    start = prompt.index("Norway")
+    mask = white.mask_without(prompt, start, start + 6)
+    tokens = white.encode(prompt)
+    for number, traced in enumerate(reply.trace):
+        grown = [*tokens, *reply.tokens[:number]]
+        hidden = white.stream([grown], masks=[[*mask, *[1] * number]]).log_probs
+        whole = white.stream([grown]).log_probs
+        assert traced.token == int(told["combiner"].combine(whole, hidden).scores.argmax())
+    assert reply.tokens != generate(white, prompt, mask="neutral", **told)[0].tokens
+
+
+def test_a_prompt_that_would_be_masked_as_a_whole_is_refused() -> None:
+    white = model()
+    with pytest.raises(UsageError, match="whole prompt"):
+        generate(white, "Oslo Bern", span="Oslo Bern", mask="attention")
+    assert [one.text for one in detect(white, "Oslo not Bern", mask="attention")]

@@ -115,6 +115,61 @@ def test_a_stream_without_tokens_is_refused(prompts: list[list[int]]) -> None:
         model().stream(prompts)
 
 
+ROWS = st.lists(st.tuples(st.integers(2, 60), st.integers(2, 60), st.booleans()), min_size=2, max_size=9)
+
+
+@given(st.sampled_from(FAMILIES), ROWS, ROWS)
+@settings(max_examples=25, deadline=None)
+def test_tokens_that_are_not_attended_to_have_no_influence(family: str, one: Any, other: Any) -> None:
+    """Neither at the prompt's end nor at the steps behind it, whatever stands beside them in the batch."""
+    white = model(family)
+    rows = [[(a, b, kept or not place) for place, (a, b, kept) in enumerate(row)] for row in (one, other)]
+    masks = [[int(kept) for _, _, kept in row] for row in rows]
+    changed = [[a if kept else b for a, b, kept in row] for row in rows]
+    streams = [white.stream([[a for a, _, _ in row] for row in rows], masks=masks), white.stream(changed, masks=masks)]
+    for _ in range(3):
+        torch.testing.assert_close(streams[0].log_probs, streams[1].log_probs)
+        for stream in streams:
+            stream.append(torch.tensor([5, 9]))
+
+
+@every_family
+def test_a_mask_of_ones_is_no_mask(family: str) -> None:
+    white = model(family)
+    tokens = [white.encode(prompt) for prompt in PROMPTS]
+    plain, ones = white.stream(tokens), white.stream(tokens, masks=[[1] * len(row) for row in tokens])
+    for _ in range(3):
+        assert torch.equal(plain.log_probs, ones.log_probs)
+        for stream in (plain, ones):
+            stream.append(torch.tensor([5, 9, 7]))
+    mixed = white.next_log_probs(PROMPTS, batch=2, masks=[None, [1] * len(tokens[1]), None])
+    torch.testing.assert_close(mixed, white.next_log_probs(PROMPTS, batch=2))
+
+
+@pytest.mark.parametrize("family", ["llama", "neox"])
+def test_where_places_are_relative_a_beginning_without_attention_is_one_left_out(family: str) -> None:
+    white = model(family)
+    tokens = white.encode("the capital of France is Paris")
+    hidden, short = white.stream([tokens], masks=[[0, 0, 0, 1, 1, 1]]), white.stream([tokens[3:]])
+    for _ in range(3):
+        torch.testing.assert_close(hidden.log_probs, short.log_probs, atol=1e-4, rtol=1e-4)
+        for stream in (hidden, short):
+            stream.append(torch.tensor([5]))
+
+
+@pytest.mark.parametrize("masks", [[[0, 0]], [[1]], [[1, 1], [1, 1]]])
+def test_a_mask_that_does_not_fit_or_leaves_nothing_is_refused(masks: list[list[int]]) -> None:
+    with pytest.raises(UsageError):
+        model().stream([[5, 6]], masks=masks)
+
+
+def test_the_mask_of_a_span_covers_every_token_that_has_a_letter_of_it() -> None:
+    white = model()
+    assert white.mask_without("the capital of Norway", 15, 21) == [1, 1, 1, 0]
+    assert white.mask_without("the capital of Norway", 5, 6) == [1, 0, 1, 1]
+    assert white.mask_without("the capital of Norway", 3, 3) == [1, 1, 1, 1]
+
+
 def test_a_full_window_is_said_and_not_run_over() -> None:
     white = model()
     with pytest.raises(ContextOverflow, match="129 tokens"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -31,7 +32,8 @@ PAPER = Paper(
     venue="Findings of ACL 2025",
 )
 
-Mask = Literal["neutral", "delete"]
+Mask = Literal["neutral", "delete", "attention"]
+"""A span is replaced by something neutral, left out, or stays where it is and is not attended to."""
 Gate = Literal["indicator", "always", "never"]
 MOST_SPANS = 16
 LEAST = -100.0
@@ -130,7 +132,9 @@ def candidates(prompt: str) -> list[tuple[int, int]]:
 
 
 def masked(prompt: str, start: int, end: int, mask: Mask = "neutral", neutral: str = "_") -> str:
-    """The prompt with a span replaced by `neutral`, or left out with a blank beside it."""
+    """The prompt with a span replaced by `neutral`, or left out with a blank beside it; as it is with "attention"."""
+    if mask == "attention":
+        return prompt
     if mask == "neutral":
         return prompt[:start] + neutral + prompt[end:]
     before, after = prompt[:start], prompt[end:]
@@ -140,20 +144,33 @@ def masked(prompt: str, start: int, end: int, mask: Mask = "neutral", neutral: s
 def detect(
     model: WhiteBoxModel, prompt: str, *, relative: float = 0.1, mask: Mask = "neutral", neutral: str = "_"
 ) -> list[Overshadowing]:
-    """The candidates of a prompt, the most overshadowed first.
+    """The candidates of a prompt, the most overshadowed first; with `mask="attention"` none that is all of it.
 
     Raises:
-        UsageError: the prompt has only one token, so that nothing of it can be masked.
+        UsageError: the prompt has only one token, so that nothing of it can be masked; or `mask="attention"`, and the
+            tokenizer doesn't tell the places of its tokens.
     """
     if len(model.encode(prompt)) < 2:
         raise UsageError("a prompt of one token has nothing that could be overshadowed")
-    spans = candidates(prompt)
-    if not spans:
+    return sorted(
+        _judged(model, prompt, candidates(prompt), relative, mask, neutral), key=lambda found: found.indicator
+    )
+
+
+def _judged(
+    model: WhiteBoxModel, prompt: str, spans: Sequence[tuple[int, int]], relative: float, mask: Mask, neutral: str
+) -> list[Overshadowing]:
+    """Spans with their indicators."""
+    seen: dict[tuple[int, int], Sequence[int] | None] = dict.fromkeys(spans)
+    if mask == "attention":
+        masks = {span: model.mask_without(prompt, *span) for span in spans}
+        seen = {span: one for span, one in masks.items() if any(one)}
+    if not seen:
         return []
-    log_probs = model.next_log_probs([prompt, *(masked(prompt, *span, mask, neutral) for span in spans)])
-    values = indicator(log_probs[:1].expand(len(spans), -1), log_probs[1:], relative).tolist()
-    found = [Overshadowing(*span, prompt[slice(*span)], value) for span, value in zip(spans, values, strict=True)]
-    return sorted(found, key=lambda one: one.indicator)
+    texts = [masked(prompt, *span, mask, neutral) for span in seen]
+    log_probs = model.next_log_probs([prompt, *texts], masks=[None, *seen.values()])
+    values = indicator(log_probs[:1].expand(len(seen), -1), log_probs[1:], relative).tolist()
+    return [Overshadowing(*span, prompt[slice(*span)], value) for span, value in zip(seen, values, strict=True)]
 
 
 def generate(
@@ -178,19 +195,24 @@ def generate(
         The reply, and the span that it was contrasted with (None: plain decoding).
 
     Raises:
-        UsageError: `span` doesn't stand in the prompt.
+        UsageError: `span` doesn't stand in the prompt, or is all of it with `mask="attention"`.
     """
     if span is not None and (not span or span not in prompt):
         raise UsageError(f"{span!r} doesn't stand in the prompt")
     chosen = None
     if gate != "never":
-        found = detect(model, prompt, relative=combiner.relative, mask=mask, neutral=neutral) if span is None else []
-        if span is not None:
+        if span is None:
+            found = detect(model, prompt, relative=combiner.relative, mask=mask, neutral=neutral)
+        else:
             start = prompt.index(span)
-            log_probs = model.next_log_probs([prompt, masked(prompt, start, start + len(span), mask, neutral)])
-            value = float(indicator(log_probs[:1], log_probs[1:], combiner.relative))
-            found = [Overshadowing(start, start + len(span), span, value)]
+            found = _judged(model, prompt, [(start, start + len(span))], combiner.relative, mask, neutral)
+            if not found:
+                raise UsageError(f"{span!r} is the whole prompt: nothing would be attended to")
         chosen = found[0] if found and (gate == "always" or found[0].indicator < 0) else None
-    other = prompt if chosen is None else masked(prompt, chosen.start, chosen.end, mask, neutral)
-    (reply,) = decode(model, [prompt], [other], None if chosen is None else combiner, decoding)
+    if chosen is None:
+        (reply,) = decode(model, [prompt], [prompt], None, decoding)
+        return reply, None
+    place = (chosen.start, chosen.end)
+    hidden = [model.mask_without(prompt, *place)] if mask == "attention" else None
+    (reply,) = decode(model, [prompt], [masked(prompt, *place, mask, neutral)], combiner, decoding, masks=hidden)
     return reply, chosen

@@ -17,7 +17,7 @@ from transformers import LogitsProcessor
 from pansophy.conflicts.combiners.base import Combined, Combiner, entropy
 from pansophy.errors import UsageError
 from pansophy.models.white_box import Stream, WhiteBoxModel
-from pansophy.models.white_box.streams import choice
+from pansophy.models.white_box.streams import Masks, choice
 from pansophy.types import ChatMessage
 
 LONGEST_JOINED = 512
@@ -157,11 +157,12 @@ def decode(
     combiner: Combiner | None,
     decoding: Decoding,
     plain: Sequence[bool] | None = None,
+    masks: Masks | None = None,
 ) -> list[Reply]:
     """Decode from pairs of prompts: what `TwoStreamDecoder` does once they are put. Rows that are `plain` follow the
-    first alone."""
+    first alone; `masks` say which tokens of the prompts in `without` are attended to (see `Stream`)."""
     rows = _Rows(model, [model.encode(text) for text in with_context], decoding)
-    streams = _Streams(model, rows.prompts, [model.encode(text) for text in without], combiner)
+    streams = _Streams(model, rows.prompts, [model.encode(text) for text in without], combiner, masks)
     take = choice(decoding.temperature, decoding.top_k, decoding.top_p, _generator(model, decoding.seed))
     follows = torch.tensor(plain if plain is not None else [False] * len(with_context), device=model.device)
     for _ in range(decoding.max_new_tokens):
@@ -191,6 +192,7 @@ class _Streams:
         with_context: Sequence[Sequence[int]],
         without: Sequence[Sequence[int]],
         combiner: Combiner | None,
+        masks: Masks | None,
     ) -> None:
         self._rows = len(with_context)
         self._step = None if combiner is None else combiner.start()
@@ -199,9 +201,10 @@ class _Streams:
             layers = combiner.layers(len(model.anatomy.layers)) if combiner is not None else ()
             self._streams = [model.stream(with_context, early=layers)]
         elif max(map(len, with_context)) <= LONGEST_JOINED:
-            self._streams = [model.stream([*with_context, *without])]
+            joined = None if masks is None else [*[None] * self._rows, *masks]
+            self._streams = [model.stream([*with_context, *without], masks=joined)]
         else:
-            self._streams = [model.stream(with_context), model.stream(without)]
+            self._streams = [model.stream(with_context), model.stream(without, masks=masks)]
 
     def log_probs(self) -> tuple[Tensor, Tensor]:
         """Of both streams, [rows, vocabulary]; of the earliest layer where layers are the second, and without a method

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from pansophy.cli.conflict.ask import ask
+from pansophy.cli.conflict.consistency import app as consistency
+from pansophy.cli.conflict.mislead import mislead
 from pansophy.cli.conflict.probe import probe
 from pansophy.cli.conflict.train import app as train
 
@@ -13,4 +15,6 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(probe)
+app.command()(mislead)
 app.add_typer(train, name="train")
+app.add_typer(consistency, name="consistency")

@@ -8,7 +8,8 @@ are read with care unless `mode="official"`; open answers are compared by contai
 are in our own words (`prompts.py`); without images the same harness measures a model of language alone.
 """
 
-from pansophy.conflicts.mmkc.items import Item, Known, build_items
+from pansophy.conflicts.mmkc.items import Item, Known, build_items, read_known
+from pansophy.conflicts.mmkc.page import write_report
 from pansophy.conflicts.mmkc.prompts import AGREES, CONFLICTS, DetectionPrompt, Form, Setting
 from pansophy.conflicts.mmkc.run import ask_items, detect_conflicts
 from pansophy.conflicts.mmkc.scoring import MMKCScore, score, score_detection
@@ -29,8 +30,10 @@ __all__ = [
     "build_items",
     "chat_reader",
     "detect_conflicts",
+    "read_known",
     "score",
     "score_detection",
+    "write_report",
 ]
 
 PAPER = Paper(

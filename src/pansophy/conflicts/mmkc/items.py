@@ -6,6 +6,7 @@ other answers of the same kind, put where the true one stands in the text. Knows
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Sequence
@@ -65,6 +66,34 @@ class Item:
     def conflict_sentence(self) -> str:
         """The sentence of the first false text that says the false answer."""
         return _saying(self.conflict_texts[0], self.conflicts[0])
+
+
+def read_known(path: str | Path) -> list[Known]:
+    """The facts of a file of JSON lines: each has the fields of `Known`, `images` as paths beside the file.
+
+    Raises:
+        SourceError: it can't be read, a line is broken (says which, and how), or there are no facts.
+    """
+    place = Path(path).expanduser()
+    try:
+        text = place.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
+    found: list[Known] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                images = tuple(place.parent / str(image) for image in row.get("images", ()))
+                told = {name: str(row[name]) for name in ("id", "kind", "type", "question", "answer", "text")}
+                found.append(Known(**told, images=images))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise SourceError(
+                    f"{place}, line {number} is no fact ({error!r}): expected id, kind, type, question, answer and text"
+                ) from error
+    if not found:
+        raise SourceError(f"{place} has no facts")
+    return found
 
 
 def build_items(known: Sequence[Known], *, seed: int = 0) -> list[Item]:

@@ -1,4 +1,4 @@
-"""The folder of an adapter: claimed with a card when its training begins, complete when it has the weights.
+"""The folder of an adapter or model: claimed with a card when its training begins, complete when it has the weights.
 
 Knows nothing about how models are trained.
 """
@@ -34,7 +34,7 @@ def begin(folder: Path, card: Mapping[str, Any]) -> bool:
         except (OSError, ValueError) as error:
             raise RunError(f"{folder / CARD} can't be read ({error}); use another folder") from error
         refuse_difference(folder, {name: begun.get(name) for name in card}, json.loads(json.dumps(card)))
-        return (folder / WEIGHTS).is_file()
+        return "finished" in begun or (folder / WEIGHTS).is_file()
     if folder.is_dir() and any(one.name not in (MATERIAL, IMITATED) for one in folder.iterdir()):
         raise RunError(f"{folder} is not empty, and no training that pansophy began; use another folder")
     try:
@@ -45,15 +45,21 @@ def begin(folder: Path, card: Mapping[str, Any]) -> bool:
     return False
 
 
-def finish(folder: Path, network: Any) -> None:
+def finish(folder: Path, network: Any, processor: Any = None) -> None:
     """Save the adapter alone: weights last, since they say that the training is over.
+
+    With a processor (or tokenizer), save it and the whole model; that the training is over then says the card.
 
     Raises:
         StoreError: the folder can't be written.
     """
     partial = folder / "partial"
     try:
-        network.save_pretrained(str(partial), selected_adapters=["default"], save_embedding_layers=False)
+        if processor is None:
+            network.save_pretrained(str(partial), selected_adapters=["default"], save_embedding_layers=False)
+        else:
+            network.save_pretrained(str(partial))
+            processor.save_pretrained(str(partial))
         for name in sorted((one.name for one in partial.iterdir()), key=lambda name: name == WEIGHTS):
             if name != "README.md":  # peft's card has nothing in it
                 (partial / name).replace(folder / name)

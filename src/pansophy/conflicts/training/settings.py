@@ -47,3 +47,4 @@ class TrainingSettings:
 KAFT = TrainingSettings()
 KNOWPO_SFT = TrainingSettings(learning_rate=1e-4, epochs=2, max_tokens=1024)  # ours
 KNOWPO_DPO = TrainingSettings(learning_rate=5e-5, epochs=1, max_tokens=1024)  # ours
+CONSISTENCY = TrainingSettings(learning_rate=1e-5, epochs=1, batch=128, max_tokens=1024)  # the paper's; length: ours

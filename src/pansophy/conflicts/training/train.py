@@ -107,7 +107,7 @@ def train(
         refuse_gaps(_gaps(tokenizer, data), force=force)
     folder = Path(output).expanduser()
     card = {
-        "base": name_of(white),
+        "base": name_of(white.name),
         "base_identity": white.identity,
         "stage": stage,
         "from_adapter": before.identity(white.identity) if before else None,
@@ -223,10 +223,10 @@ class Reporting(TrainerCallback):
                 self._told(Progress(state.global_step, state.max_steps, float(logs["loss"])))
 
 
-def name_of(white: WhiteBoxModel) -> str:
-    """The model's name, by which it is found again from any folder."""
-    path = Path(white.name).expanduser()
-    return str(path.resolve()) if path.exists() else white.name
+def name_of(name: str) -> str:
+    """A model's name, by which it is found again from any folder."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.exists() else name
 
 
 @contextmanager
@@ -235,7 +235,9 @@ def quietly() -> Iterator[None]:
     import datasets
 
     level, bars = transformers.utils.logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    shown = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     try:
         with warnings.catch_warnings():
@@ -243,6 +245,8 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         transformers.utils.logging.set_verbosity(level)
+        if shown:
+            transformers.utils.logging.enable_progress_bar()
         if not bars:
             datasets.enable_progress_bars()
 

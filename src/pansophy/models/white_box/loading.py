@@ -72,7 +72,7 @@ def load(
 
 
 def _loaded(source: str, identity: str, device: torch.device, dtype: torch.dtype) -> Loaded:
-    with _failures_named(source), _quietly():
+    with failures_named(source), quietly():
         config = AutoConfig.from_pretrained(source)
         if config.is_encoder_decoder:
             raise UsageError(f"{source} is an encoder-decoder ({config.model_type}); a causal language model is needed")
@@ -91,7 +91,7 @@ def _unpacked(path: Path, digest: str, home: Path | None) -> str:
         if not folder.is_dir():
             partial = folder.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
-            with _failures_named(path.name), storing(folder.parent), _quietly():
+            with failures_named(path.name), storing(folder.parent), quietly():
                 _unpack(path, partial)
                 os.replace(partial, folder)
     return str(folder)
@@ -110,7 +110,7 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without transformers' own bars; whoever waits is told by us."""
     shown = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.disable_progress_bar()
@@ -122,7 +122,7 @@ def _quietly() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _failures_named(source: str) -> Iterator[None]:
+def failures_named(source: str) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:

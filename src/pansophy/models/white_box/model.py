@@ -16,12 +16,25 @@ from pansophy.errors import ContextOverflow, ModelError, UsageError
 from pansophy.models.pull import PullProgress
 from pansophy.models.white_box.anatomy import Anatomy, anatomy_of
 from pansophy.models.white_box.loading import load
-from pansophy.models.white_box.streams import Stream, padded
+from pansophy.models.white_box.streams import Masks, Stream, padded
 from pansophy.types import ChatMessage
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 NO_LIMIT = 2**20
 """Positions, where a model says nothing of a window."""
+
+
+def placed(device: str | None, dtype: str | None) -> tuple[torch.device, torch.dtype]:
+    """Where a model computes and in which numbers: by default on a GPU in bfloat16, else on the CPU in float32.
+
+    Raises:
+        UsageError: there are no such numbers.
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = dtype or ("float32" if place.type == "cpu" else "bfloat16")
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+    return place, DTYPES[dtype]
 
 
 class WhiteBoxModel:
@@ -70,11 +83,8 @@ class WhiteBoxModel:
             UsageError: it is an encoder-decoder, or `dtype` is none of the three.
             ModelError: there is not enough memory; says what to do.
         """
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        dtype = dtype or ("float32" if place.type == "cpu" else "bfloat16")
-        if dtype not in DTYPES:
-            raise UsageError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
-        loaded = load(name, place, DTYPES[dtype], home, progress)
+        place, kind = placed(device, dtype)
+        loaded = load(name, place, kind, home, progress)
         return cls(loaded.network, loaded.tokenizer, str(name), loaded.identity)
 
     @cached_property
@@ -132,16 +142,34 @@ class WhiteBoxModel:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
-    def stream(self, prompts: Sequence[Sequence[int]], *, early: Sequence[int] = ()) -> Stream:
+    def mask_without(self, text: str, start: int, end: int) -> list[int]:
+        """For each token of `encode(text)` 1, or 0 if it has a letter of `text[start:end]`: a mask for `stream`.
+
+        Raises:
+            UsageError: the tokenizer doesn't tell which letters a token is of.
+        """
+        if not self.tokenizer.is_fast:
+            raise UsageError(f"the tokenizer of {self.name} doesn't tell the places of its tokens")
+        places = self.tokenizer(text, return_offsets_mapping=True).offset_mapping
+        return [int(begin == after or after <= start or end <= begin) for begin, after in places]
+
+    def stream(
+        self, prompts: Sequence[Sequence[int]], *, early: Sequence[int] = (), masks: Masks | None = None
+    ) -> Stream:
         """Step-wise decoding from these prompts (token ids): see `Stream`."""
         anatomy = self.anatomy if early else None
         with self._memory_told(len(prompts)):
-            return Stream(self.network, prompts, window=self.window, early=early, anatomy=anatomy)
+            return Stream(self.network, prompts, window=self.window, early=early, anatomy=anatomy, masks=masks)
 
-    def next_log_probs(self, prompts: Sequence[str], *, batch: int = 8) -> Tensor:
-        """Log-probabilities of the next token, [prompts, vocabulary], float32."""
+    def next_log_probs(self, prompts: Sequence[str], *, batch: int = 8, masks: Masks | None = None) -> Tensor:
+        """Log-probabilities of the next token, [prompts, vocabulary], float32; `masks` as for `Stream`."""
+        masks = masks or [None] * len(prompts)
+        if len(masks) != len(prompts):
+            raise UsageError(f"{len(prompts)} prompts and {len(masks)} masks: give one for each")
         parts = [
-            self.stream([self.encode(prompt) for prompt in prompts[begin : begin + batch]]).log_probs
+            self.stream(
+                [self.encode(prompt) for prompt in prompts[begin : begin + batch]], masks=masks[begin : begin + batch]
+            ).log_probs
             for begin in range(0, len(prompts), batch)
         ]
         return torch.cat(parts)

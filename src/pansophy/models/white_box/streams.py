@@ -16,6 +16,9 @@ from transformers import DynamicCache, PreTrainedModel
 from pansophy.errors import ContextOverflow, UsageError
 from pansophy.models.white_box.anatomy import Anatomy
 
+Masks = Sequence[Sequence[int] | None]
+"""Which tokens of each row are attended to."""
+
 
 class Stream:
     """Prompts with their cache.
@@ -23,6 +26,8 @@ class Stream:
     Args:
         network: the model.
         prompts: token ids, one list a row, none of them empty; padded at the left here.
+        masks: for each row 1 for tokens that later ones attend to and 0 for the others, or None for all 1. Every token
+            keeps its place, but a prompt ends with the last token that is attended to, since it tells the next one.
         window: the most positions of prompt and text together.
         early: layers whose logits are wanted at each step as well, as if the model ended there; 0: the embeddings; n:
             behind the n-th of the layers, of which the last is no early one.
@@ -33,7 +38,8 @@ class Stream:
         early_log_probs: [layers of `early`, rows, vocabulary].
 
     Raises:
-        UsageError: there is no prompt, or one is empty, or there is no such early layer.
+        UsageError: there is no prompt, or one is empty or masked as a whole, a mask isn't as long as its prompt, or
+            there is no such early layer.
         ContextOverflow: a prompt is longer than the window.
     """
 
@@ -45,9 +51,11 @@ class Stream:
         window: int,
         early: Sequence[int] = (),
         anatomy: Anatomy | None = None,
+        masks: Masks | None = None,
     ) -> None:
         if not prompts or not all(prompts):
             raise UsageError("a stream needs prompts of at least one token")
+        prompts, attended = _attended(prompts, masks or [None] * len(prompts))
         if early and anatomy is not None and not 0 <= min(early) <= max(early) < len(anatomy.layers):
             raise UsageError(f"early layers are 0 to {len(anatomy.layers) - 1}, not {', '.join(map(str, early))}")
         self._network, self._window, self._early, self._anatomy = network, window, tuple(early), anatomy
@@ -55,7 +63,7 @@ class Stream:
         self._longest = max(map(len, prompts))
         self._check(self._longest)
         tokens, mask = padded(prompts, device)
-        self._mask = mask  # [rows, positions]
+        self._mask = padded(attended, device)[0]  # [rows, positions]
         self._next = mask.sum(1)  # [rows]: the position of each row's next token
         self.cache = DynamicCache(config=network.config)
         positions = (mask.cumsum(1) - 1).clamp(min=0)
@@ -96,6 +104,24 @@ class Stream:
             assert self._anatomy is not None
             hidden = torch.stack([ran.hidden_states[layer][:, -1] for layer in self._early])
             self.early_log_probs = self._anatomy.unembedding(self._anatomy.norm(hidden)).float().log_softmax(-1)
+
+
+def _attended(prompts: Sequence[Sequence[int]], masks: Masks) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+    """The prompts up to their last token that is attended to, and their masks."""
+    if len(masks) != len(prompts):
+        raise UsageError(f"{len(prompts)} prompts and {len(masks)} masks: give one for each")
+    kept: list[Sequence[int]] = []
+    attended: list[Sequence[int]] = []
+    for prompt, mask in zip(prompts, masks, strict=True):
+        given = [1] * len(prompt) if mask is None else [int(bool(one)) for one in mask]
+        if len(given) != len(prompt) or not any(given):
+            raise UsageError(
+                f"a mask of {len(given)} for {len(prompt)} tokens: it needs as many, and one that is not 0"
+            )
+        end = max(place for place, one in enumerate(given) if one) + 1
+        kept.append(prompt[:end])
+        attended.append(given[:end])
+    return kept, attended
 
 
 def padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ def train_adapter(
     white = WhiteBoxModel.load(base, device=device, dtype=dtype, home=home)
     blocks = blocks_of(white.tokenizer, documents, settings.max_tokens)
     card = {
-        "base": name_of(white),
+        "base": name_of(white.name),
         "base_identity": white.identity,
         "stage": "text",
         "documents": len(documents),
@@ -67,7 +67,7 @@ def train_adapter(
             trainer.add_callback(Reporting(losses, on_progress))
             trainer.train(resume_from_checkpoint=last_checkpoint(folder / CHECKPOINTS))
         finish(folder, trainer.model)
-    return TrainedAdapter(name_of(white), white.identity, len(blocks), tuple(losses))
+    return TrainedAdapter(name_of(white.name), white.identity, len(blocks), tuple(losses))
 
 
 def read_documents(text_or_files: str | Path | Sequence[str | Path]) -> list[str]:
