@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pansophy.models.opening import open_model, open_pair
     from pansophy.models.pull import PullProgress, pull_model
     from pansophy.models.scripted import ScriptedCall, ScriptedModel
-    from pansophy.models.white_box import WhiteBoxModel
+    from pansophy.models.white_box import WhiteBoxChat, WhiteBoxModel
 
 _WHERE = {
     "CATALOGUE": "catalogue",
@@ -30,6 +30,7 @@ _WHERE = {
     "PullProgress": "pull",
     "ScriptedCall": "scripted",
     "ScriptedModel": "scripted",
+    "WhiteBoxChat": "white_box",
     "WhiteBoxModel": "white_box",
     "open_model": "opening",
     "open_pair": "opening",
@@ -46,6 +47,7 @@ __all__ = [
     "PullProgress",
     "ScriptedCall",
     "ScriptedModel",
+    "WhiteBoxChat",
     "WhiteBoxModel",
     "open_model",
     "open_pair",

@@ -24,8 +24,9 @@ def open_model(
 
     Args:
         name: "default" (what reasons by default), "embedded" (the small one), a catalogue name, the path of a `.gguf`
-            file, `hf://owner/repo/file.gguf`, or a model's name at an OpenAI-compatible endpoint. A `ChatModel` is
-            returned as it is. With `base_url` it always is a name at that endpoint.
+            file, `hf://owner/repo/file.gguf`, the folder of a model or of an adapter (needs torch), or a model's name
+            at an OpenAI-compatible endpoint. A `ChatModel` is returned as it is. With `base_url` it always is a name
+            at that endpoint.
         base_url: the endpoint's address; `OPENAI_BASE_URL` by default.
         api_key: the endpoint's key; `OPENAI_API_KEY` by default.
         window: the context window in tokens, where the default or what the server says shall not hold.
@@ -47,6 +48,8 @@ def open_model(
     return OpenAICompatible(name, base_url=base_url or DEFAULT_BASE_URL, api_key=api_key, window=window)
 
 
+MODEL_FILES = ("config.json", "adapter_config.json")
+"""One of them is in every folder of a model or of an adapter."""
 DEFAULT = "default"
 """The name of the default pair: a small embedded model reads and a larger one reasons."""
 
@@ -104,14 +107,19 @@ def _local(name: str, window: int | None, progress: Callable[[PullProgress], Non
         if not path.is_file():
             raise UnknownModel(f"there is no model file {name}")
         return EmbeddedModel(path, window=window or DEFAULT_WINDOW)
+    if any((Path(name).expanduser() / file).is_file() for file in MODEL_FILES):
+        from pansophy.models import WhiteBoxChat
+
+        return WhiteBoxChat(Path(name).expanduser(), window=window)
     return None
 
 
 def _unknown(name: str) -> str:
     names = ", ".join(model.name for model in CATALOGUE)
     return (
-        f"there is no model {name!r}. Known here: embedded, {names}; else give the path of a .gguf file, "
-        "hf://owner/repository/file.gguf, or a model's name with --base-url or OPENAI_BASE_URL (and OPENAI_API_KEY). "
+        f"there is no model {name!r}. Known here: embedded, {names}; else give the path of a .gguf file, the folder of "
+        "a model or adapter, hf://owner/repository/file.gguf, or a model's name with --base-url or OPENAI_BASE_URL "
+        "(and OPENAI_API_KEY). "
         "`pansophy models list` shows them all and the servers running on this machine"
     )
 

@@ -17,8 +17,9 @@ except ImportError as error:
     raise UsageError("white-box models need more packages: pip install 'pansophy[torch]'") from error
 
 from pansophy.models.white_box.anatomy import Anatomy
+from pansophy.models.white_box.chat import WhiteBoxChat
 from pansophy.models.white_box.heads import Head, captured_heads, edited_heads
 from pansophy.models.white_box.model import WhiteBoxModel
 from pansophy.models.white_box.streams import Stream
 
-__all__ = ["Anatomy", "Head", "Stream", "WhiteBoxModel", "captured_heads", "edited_heads"]
+__all__ = ["Anatomy", "Head", "Stream", "WhiteBoxChat", "WhiteBoxModel", "captured_heads", "edited_heads"]
