@@ -44,8 +44,8 @@ def network(family: str = "llama", *, seed: int = 0, **changes: Any) -> PreTrain
     common: dict[str, Any] = {"vocab_size": size, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": None}
     usual: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     if family == "llama":
-        shape = {"intermediate_size": 48, "num_key_value_heads": 2, "max_position_embeddings": 128}
-        made: PreTrainedModel = LlamaForCausalLM(LlamaConfig(**common, **usual, **shape, **changes))
+        shape = {"intermediate_size": 48, "num_key_value_heads": 2, "max_position_embeddings": 128, **changes}
+        made: PreTrainedModel = LlamaForCausalLM(LlamaConfig(**{**common, **usual, **shape}))
     elif family == "gpt2":
         made = GPT2LMHeadModel(GPT2Config(**common, n_embd=32, n_layer=2, n_head=4, n_positions=128, **changes))
     elif family == "neox":

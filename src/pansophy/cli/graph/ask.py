@@ -11,6 +11,10 @@ import typer
 if TYPE_CHECKING:
     from pansophy.reading.knowledge_solver import Solution
 
+Graph = Annotated[
+    Path,
+    typer.Option("--graph", "-g", help="Triples: .csv or .tsv (head, relation, tail), or .jsonl.", show_default=False),
+]
 TOLD = {
     "reached": "",
     "answered_early": "The model answered before it had reached an option.",
@@ -22,12 +26,7 @@ TOLD = {
 
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.", show_default=False)],
-    graph: Annotated[
-        Path,
-        typer.Option(
-            "--graph", "-g", help="Triples: .csv or .tsv (head, relation, tail), or .jsonl.", show_default=False
-        ),
-    ],
+    graph: Graph,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", "-o", help="One of the answers to choose from; give it for each.", show_default=False),

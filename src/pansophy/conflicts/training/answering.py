@@ -8,7 +8,7 @@ from pathlib import Path
 from pansophy.conflicts.closed_book import few_shot_prompt
 from pansophy.conflicts.decoding import Decoding, TwoStreamDecoder, decode
 from pansophy.conflicts.training.items import Item
-from pansophy.conflicts.training.rows import Row
+from pansophy.conflicts.training.rows import Example, Pair
 from pansophy.conflicts.training.train import prompts_of
 from pansophy.evaluation.files import append_line, drop_torn_line, read_lines
 from pansophy.models.white_box import WhiteBoxModel
@@ -69,7 +69,7 @@ def _put(model: WhiteBoxModel, messages: Sequence[ChatMessage]) -> str:
 
 def answer_rows(
     model: WhiteBoxModel,
-    rows: Sequence[Row],
+    rows: Sequence[Example | Pair],
     *,
     batch: int = 8,
     max_new_tokens: int = 24,

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from pansophy.errors import SourceError
 from pansophy.evaluation.files import write_atomically
+from pansophy.types import ChatMessage
 
-__all__ = ["Example", "Pair", "Row", "read_rows", "write_rows"]
+__all__ = ["Chat", "Example", "Pair", "Row", "read_rows", "write_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,15 @@ class Pair:
     source: str = ""
 
 
-Row = Example | Pair
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat whose last message, the model's, is learnt; `kind` as in `Example`."""
+
+    messages: tuple[ChatMessage, ...]
+    kind: str = "chat"
+
+
+Row = Example | Pair | Chat
 R = TypeVar("R", Example, Pair)
 
 

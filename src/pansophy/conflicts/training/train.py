@@ -24,13 +24,14 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallba
 from pansophy.conflicts.decoding import Prompts, chat_prompts, plain_prompts
 from pansophy.conflicts.training.folder import CHECKPOINTS, begin, finish, last_checkpoint
 from pansophy.conflicts.training.gaps import refuse_gaps
-from pansophy.conflicts.training.rows import Example, Pair, Row, counts
+from pansophy.conflicts.training.rows import Chat, Example, Pair, Row, counts
 from pansophy.conflicts.training.settings import TrainingSettings
 from pansophy.errors import ModelError, UsageError
 from pansophy.models.white_box import WhiteBoxModel
 from pansophy.models.white_box.adapters import adapter_at
 
 Stage = Literal["sft", "dpo"]
+KINDS: Mapping[Stage, tuple[type[Row], ...]] = {"sft": (Example, Chat), "dpo": (Pair,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def train(
     Args:
         model: a name as for `WhiteBoxModel.load`, or a loaded model, of which a copy is trained. An adapter's folder is
             trained further: with "dpo" it is also what the model is held to.
-        stage: "sft" imitates the answers of `Example`s, "dpo" learns from `Pair`s.
+        stage: "sft" imitates the answers of `Example`s, or the last messages of `Chat`s, "dpo" learns from `Pair`s.
         rows: what is learnt.
         output: the adapter's folder.
         settings: the training's; by default as in `TrainingSettings`.
@@ -83,17 +84,16 @@ def train(
         on_progress: called after each step.
 
     Raises:
-        UsageError: the rows aren't of the stage's kind, or all too long; the answers of pairs differ in length.
+        UsageError: the rows aren't of the stage's kind, or all too long; the answers of pairs differ in length; a model
+                without a chat template was to learn chats.
         RunError: `output` holds something else.
         ModelError: memory ran out; says which smaller setting to try.
         StoreError: the folder can't be written.
     """
     settings = settings or TrainingSettings()
-    kind = Example if stage == "sft" else Pair
-    if not rows or not all(isinstance(row, kind) for row in rows):
-        raise UsageError(
-            f"stage {stage!r} learns from {kind.__name__.lower()}s: give it at least one, and nothing else"
-        )
+    if not rows or not all(isinstance(row, KINDS[stage]) for row in rows):
+        kinds = " and ".join(f"{kind.__name__.lower()}s" for kind in KINDS[stage])
+        raise UsageError(f"stage {stage!r} learns from {kinds}: give it at least one, and nothing else")
     before = adapter_at(Path(model)) if not isinstance(model, WhiteBoxModel) else None
     if isinstance(model, WhiteBoxModel):
         white = WhiteBoxModel(copy.deepcopy(model.network), model.tokenizer, model.name, model.identity)
@@ -130,20 +130,26 @@ def train(
 
 def _texts(white: WhiteBoxModel, rows: Sequence[Row], max_tokens: int) -> tuple[list[dict[str, str]], int]:
     """Rows as prompts and answers in plain text, and how many were too long."""
-    put = prompts_of(white)
-    blank = "" if white.tokenizer.chat_template else " "
     data = []
     for row in rows:
-        prompt, _ = put(row.question, row.context)
-        if isinstance(row, Example):
-            answers = {"completion": blank + row.answer}
-        else:
-            answers = {"chosen": blank + row.chosen, "rejected": blank + row.rejected}
-        if max(len(white.encode(prompt + answer)) for answer in answers.values()) < max_tokens:
-            data.append({"prompt": prompt, **answers, "kind": row.kind})
+        told = _text(white, row)
+        prompt, *answers = told.values()
+        if max(len(white.encode(prompt + answer)) for answer in answers) < max_tokens:
+            data.append({**told, "kind": row.kind})
     if not data:
         raise UsageError(f"all {len(rows)} rows are longer than max_tokens={max_tokens}: raise it")
     return data, len(rows) - len(data)
+
+
+def _text(white: WhiteBoxModel, row: Row) -> dict[str, str]:
+    """The prompt, and after it the answer or the two."""
+    if isinstance(row, Chat):
+        return {"prompt": white.chat_prompt(row.messages[:-1]), "completion": row.messages[-1].content}
+    prompt, _ = prompts_of(white)(row.question, row.context)
+    blank = "" if white.tokenizer.chat_template else " "
+    if isinstance(row, Example):
+        return {"prompt": prompt, "completion": blank + row.answer}
+    return {"prompt": prompt, "chosen": blank + row.chosen, "rejected": blank + row.rejected}
 
 
 def _gaps(tokenizer: PreTrainedTokenizerBase, data: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ the question; the model also answers where no option was reached.
 """
 
 from pansophy.papers import Paper
-from pansophy.reading.knowledge_solver.dialogues import build_dialogues, write_dialogues
+from pansophy.reading.knowledge_solver.dialogues import build_dialogues, read_choices, training_rows, write_dialogues
 from pansophy.reading.knowledge_solver.graph import Edge, GraphStore, KnowledgeGraph
 from pansophy.reading.knowledge_solver.linking import NameLinker
 from pansophy.reading.knowledge_solver.solver import KnowledgeSolver, Solution
@@ -33,7 +33,9 @@ __all__ = [
     "Status",
     "WalkSettings",
     "build_dialogues",
+    "read_choices",
     "subgraph",
+    "training_rows",
     "walk",
     "write_dialogues",
 ]

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pansophy.errors import StoreError
+from pansophy.conflicts.training.rows import Chat
+from pansophy.errors import SourceError, StoreError
 from pansophy.reading.knowledge_solver.graph import Edge, GraphStore
 from pansophy.reading.knowledge_solver.solver import KnowledgeSolver, merged, opening, shown
 from pansophy.reading.knowledge_solver.subgraph import shortest_path, subgraph
@@ -92,6 +93,45 @@ class _Without:
 
     def name(self, node: str) -> str:
         return self._graph.name(node)
+
+
+def training_rows(dialogues: Dialogues) -> list[Chat]:
+    """Every turn of the model as a row for `pansophy.conflicts.training.train`: what was said before it, and it."""
+    return [
+        Chat(chat[: place + 1])
+        for chat in dialogues.chats
+        for place, message in enumerate(chat)
+        if message.role == "assistant"
+    ]
+
+
+def read_choices(path: str | Path) -> list[Choice]:
+    """Questions from JSON lines with `question`, `options` and `answer`, which is one of these.
+
+    Raises:
+        SourceError: the file can't be read, or a row isn't so; says which.
+    """
+    place = Path(path).expanduser()
+    try:
+        lines = place.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
+    found = [_choice(line, f"{place}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    if not found:
+        raise SourceError(f"{place} has no questions")
+    return found
+
+
+def _choice(line: str, where: str) -> Choice:
+    try:
+        row = json.loads(line)
+        question, options = str(row["question"]).strip(), tuple(str(one).strip() for one in row["options"])
+        right = options.index(str(row["answer"]).strip())
+    except (ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{where}: no question with options and an answer among these ({error})") from error
+    if not question or len(options) < 2:
+        raise SourceError(f"{where}: the question is empty, or there is no choice")
+    return Choice(question, options, right)
 
 
 def write_dialogues(dialogues: Dialogues, path: str | Path) -> None:
