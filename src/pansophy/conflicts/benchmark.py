@@ -101,10 +101,12 @@ def measure_heads(
 
 
 def _juice(model: WhiteBoxModel, located: Sequence[KnownFact], judged: Sequence[KnownFact], toward: Side) -> Shares:
-    """Heads chosen on four facts, as in the paper, by one factor of each kind instead of eight; strengths by the others
-    of `located`."""
+    """Heads chosen on four facts, as in the paper, but of the last third of the layers, where memory and context meet
+    (PH3), and by one factor of each kind instead of eight; strengths by the others of `located`."""
+    count = len(model.anatomy.layers)
+    late = range(count - -(-count // 3), count)
     try:
-        heads = juice.choose_heads(model, located[:4], toward, enlarged=(3.0,), suppressed=(-2.0,))
+        heads = juice.choose_heads(model, located[:4], toward, enlarged=(3.0,), suppressed=(-2.0,), layers=late)
     except UsageError:  # no head helps: then nothing is changed
         return conflict_shares(model, judged)
     intervention, _ = juice.tune(model, heads, located[4:], toward)
