@@ -26,20 +26,12 @@ from pansophy.reading.ikea.training import batch_of, train
 from pansophy.reading.ikea.writing import NetworkAgent, Rollout, clip_by_tokens
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short_prompt() -> Any:
-    """The real prompt has more tokens than a tiny model's window."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pansophy.reading.ikea.prompts.INSTRUCTIONS", "lamp.")
-        yield
-
-
 def ships(query: str, topk: int) -> list[Found]:
     return [Found("lamp", "Paris Rome Oslo.")]
 
 
 def env(turns: int = 2) -> SearchEnv:
-    return SearchEnv(ships, max_turns=turns)
+    return SearchEnv(ships, max_turns=turns, instructions="lamp.")
 
 
 QUESTIONS = [
@@ -50,7 +42,7 @@ QUESTIONS = [
 SHORT = GrpoSettings(
     steps=4, questions=2, group=4, learning_rate=1e-2, warm_up=0.5, rank=4, alpha=8, at_once=3, save_every=2
 )
-AGENT = IkeaSettings(rounds=2, reply_tokens=12, temperature=1.0)
+AGENT = IkeaSettings(rounds=2, reply_tokens=12, instructions="lamp.")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

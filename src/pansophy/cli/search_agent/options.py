@@ -72,6 +72,7 @@ def open_agent(
         observation_tokens=settings.observation_tokens,
         clip=clip_by_tokens(white),
         timeout=settings.search_seconds,
+        instructions=settings.instructions,
     )
     return NetworkAgent(
         white, env, reply_tokens=settings.reply_tokens, temperature=settings.temperature, at_once=at_once

@@ -55,6 +55,7 @@ class Ikea(Strategy[IkeaSettings]):
             settings.max_chunks,
             observation_tokens=await self._room(session.question),
             timeout=settings.search_seconds,
+            instructions=settings.instructions,
         )
         episode = env.begin(session.question)
         self._begin(session, chunks=session.corpus.chunk_count, order="rank")
@@ -95,7 +96,7 @@ class Ikea(Strategy[IkeaSettings]):
             UsageError: too few are left; says what to lower.
         """
         settings = self.settings
-        taken = await self.model.count_prompt(agent_prompt(question))
+        taken = await self.model.count_prompt(agent_prompt(question, settings.instructions))
         taken += (settings.rounds + 1) * (settings.reply_tokens + TURN_TOKENS) + settings.rounds * TURN_TOKENS
         left = (self.model.window - taken) // max(settings.rounds, 1)
         if left < SMALLEST_OBSERVATION:

@@ -100,6 +100,7 @@ class SearchEnv:
         observation_tokens: the most tokens of a search's passages.
         clip: cuts text to so many tokens; by estimate where there is no tokenizer.
         timeout: seconds after which a search counts as without result; None waits.
+        instructions: what the agent is told before the question; None for the usual.
 
     Raises:
         UsageError: a number is out of its range.
@@ -114,6 +115,7 @@ class SearchEnv:
         observation_tokens: int = 500,
         clip: Clip | None = None,
         timeout: float | None = None,
+        instructions: str | None = None,
     ) -> None:
         if max_turns < 0:
             raise UsageError(f"max_turns must be at least 0, not {max_turns}")
@@ -122,6 +124,7 @@ class SearchEnv:
         if timeout is not None and timeout <= 0:
             raise UsageError(f"timeout must be above 0 seconds, not {timeout}")
         self.max_turns, self.topk, self.observation_tokens = max_turns, topk, observation_tokens
+        self.instructions = instructions
         self._retriever, self._clip, self._timeout = retriever, clip or clip_by_estimate, timeout
 
     def begin(self, question: str) -> Episode:
@@ -136,7 +139,7 @@ class SearchEnv:
             ChatMessage("assistant" if piece.kind == "model" else "user", piece.text.strip())
             for piece in episode.pieces
         ]
-        return [*agent_prompt(episode.question), *turns]
+        return [*agent_prompt(episode.question, self.instructions), *turns]
 
     def step(self, episode: Episode, generation: str) -> str:
         """Take the agent's next generation; returns what is put behind it, "" at the end of the episode.

@@ -42,16 +42,17 @@ def group_advantages(rewards: Tensor, groups: Sequence[int], *, by_deviation: bo
     Returns:
         [episodes].
     """
-    advantages = torch.empty_like(rewards)
-    numbers = torch.as_tensor(groups, device=rewards.device)
-    for number in set(groups):
-        own = numbers == number
-        told = rewards[own]
-        alone = told.numel() == 1
-        mean = told.new_zeros(()) if alone else told.mean()
-        deviation = told.new_ones(()) if alone or not by_deviation else told.std()
-        advantages[own] = (told - mean) / (deviation + EPSILON) if by_deviation else told - mean
-    return advantages
+    _, own = torch.as_tensor(groups, device=rewards.device).unique(return_inverse=True)  # [episodes]
+    counts = own.bincount().to(rewards)
+    several = counts > 1
+    means = torch.zeros_like(counts).index_add(0, own, rewards) / counts * several
+    away: Tensor = rewards - means[own]
+    if not by_deviation:
+        return away
+    squares = torch.zeros_like(counts).index_add(0, own, away.square())
+    deviations: Tensor = torch.where(several, (squares / (counts - 1).clamp(min=1)).sqrt(), torch.ones_like(counts))
+    scaled: Tensor = away / (deviations[own] + EPSILON)
+    return scaled
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

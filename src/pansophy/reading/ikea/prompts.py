@@ -22,6 +22,6 @@ What this may look like:
 (3) <think> ... </think> <answer> ... </answer>"""
 
 
-def agent_prompt(question: str) -> list[ChatMessage]:
+def agent_prompt(question: str, instructions: str | None = None) -> list[ChatMessage]:
     """One message, since small models follow instructions better where the question stands."""
-    return [ChatMessage("user", f"{INSTRUCTIONS}\n\nQuestion: {question}")]
+    return [ChatMessage("user", f"{instructions or INSTRUCTIONS}\n\nQuestion: {question}")]

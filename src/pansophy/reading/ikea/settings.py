@@ -18,6 +18,7 @@ class IkeaSettings:
         observation_tokens: the most tokens of a search's passages; fewer where the window asks for it.
         temperature: of the generations.
         search_seconds: after which a search counts as without result; None waits.
+        instructions: what the agent is told before the question; None for the usual.
     """
 
     rounds: int = 3  # the authors' script
@@ -26,6 +27,7 @@ class IkeaSettings:
     observation_tokens: int = 500  # the authors' script
     temperature: float = 0.0  # ours, as all strategies; training draws at 1
     search_seconds: float | None = None
+    instructions: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_chunks", "reply_tokens", "observation_tokens"):

@@ -104,6 +104,7 @@ def train(
         observation_tokens=agent.observation_tokens,
         clip=clip_by_tokens(white),
         timeout=agent.search_seconds,
+        instructions=agent.instructions,
     )
     writer = NetworkAgent(
         WhiteBoxModel(network, white.tokenizer, white.name, white.identity),
