@@ -60,16 +60,16 @@ class ToyConfig(PreTrainedConfig):
 
 
 class Encoder(nn.Module):
-    """From an image to features of 2 x 24 places."""
+    """From an image to features of 2 x 8 places, one for each letter."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        sizes = ((1, 24, 2), (24, 48, 2), (48, 64, (2, 1)), (64, width, (2, 1)))
+        sizes = ((1, 24, 2), (24, 48, 2), (48, 64, (2, 3)), (64, width, (2, 1)))
         steps = [(nn.Conv2d(a, b, 3, stride, padding=1), nn.GELU()) for a, b, stride in sizes]
         self.steps = nn.Sequential(*(step for pair in steps for step in pair))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """[rows, 1, 32, 96] to [rows, 48, width]."""
+        """[rows, 1, 32, 96] to [rows, 16, width]."""
         seen: Tensor = self.steps(pixels)
         return seen.flatten(2).transpose(1, 2)
 
@@ -78,7 +78,7 @@ class Toy(PreTrainedModel):
     """Reads the image first, then the text, and tells the next token."""
 
     config_class = ToyConfig
-    PLACES, LONGEST = 48, 96
+    PLACES, LONGEST = 16, 96
 
     def __init__(self, config: ToyConfig) -> None:
         super().__init__(config)
