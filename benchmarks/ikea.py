@@ -144,7 +144,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=40, help="of each kind")
     parser.add_argument("--steps", type=int, default=200, help="of each learner; twice as many at the boundary")
     parser.add_argument("--group", type=int, default=16, help="episodes of a question")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", help="JSON file for the result")
     return parser.parse_args()
