@@ -84,17 +84,17 @@ async def test_models_stand_side_by_side_and_each_by_kind(tmp_path: Path) -> Non
     assert [panel.title for panel in panels(measured)] == [
         "One false text, choice",
         "Two texts that disagree, choice",
-        *(f"{model}: {told}, choice" for model in ("firm", "yielding") for told in SETTINGS_TOLD),
+        *(f"{told}, choice: {model}" for model in ("firm", "yielding") for told in SETTINGS_TOLD),
     ]
     both = panels(measured)[0].drawing
     assert "firm, OAR: 100.0" in both
     assert "yielding, CAR: 50.0" in both
     alone, _ = read_measured(made[:3])
-    assert [panel.title for panel in panels(alone)] == [f"firm: {told}, choice" for told in SETTINGS_TOLD]
+    assert [panel.title for panel in panels(alone)] == [f"{told}, choice: firm" for told in SETTINGS_TOLD]
     assert "EK, OAR" in panels(alone)[0].drawing
 
 
-SETTINGS_TOLD = ("one false text", "two texts that disagree")
+SETTINGS_TOLD = ("One false text", "Two texts that disagree")
 
 
 async def test_the_report_has_bars_and_tables_and_no_facts(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def panels(measured: Sequence[Measured]) -> list[Panel]:
             found.append(bars(told.capitalize(), models))
     for one in measured:
         kinds = {**one.score.kinds, ALL: one.score.weighted}
-        found.append(bars(f"{one.model}: {one.told}", kinds))
+        found.append(bars(f"{one.told.capitalize()}: {one.model}", kinds))
     return found
 
 
