@@ -101,12 +101,16 @@ async def test_the_report_has_bars_and_tables_and_no_facts(tmp_path: Path) -> No
     made = await folders(tmp_path, "yielding", 0.5)
     rows = await detect_conflicts(reader(0), ITEMS, tmp_path / "detection", model="yielding")
     assert all(row["said"] is False for row in rows)
-    markdown = write_report([*made, tmp_path / "detection"], tmp_path / "report")
+    names = {"yielding": "a <soft> model"}
+    markdown = write_report([*made, tmp_path / "detection"], tmp_path / "report", names=names)
     page = (tmp_path / "report" / "report.html").read_text("utf-8")
     assert (tmp_path / "report" / "report.md").read_text("utf-8") == markdown
     assert page.count("<figure>") == 2
     assert len(re.findall("<rect", page)) == 2 * 3 * 3  # two kinds and all, in two settings
     assert "Conflicts noticed" in page
+    assert "a &lt;soft&gt; model" in page
+    assert "## a <soft> model: one false text, choice\n" in markdown
+    assert "yielding" not in page + markdown
     assert "own answer kept" in page
     assert "| all items | 50.0" in markdown
     assert not any(city in page for city in CITIES)
