@@ -84,29 +84,33 @@ async def test_models_stand_side_by_side_and_each_by_kind(tmp_path: Path) -> Non
     assert [panel.title for panel in panels(measured)] == [
         "One false text, choice",
         "Two texts that disagree, choice",
-        *(f"{model}: {told}, choice" for model in ("firm", "yielding") for told in SETTINGS_TOLD),
+        *(f"{told}, choice: {model}" for model in ("firm", "yielding") for told in SETTINGS_TOLD),
     ]
     both = panels(measured)[0].drawing
     assert "firm, OAR: 100.0" in both
     assert "yielding, CAR: 50.0" in both
     alone, _ = read_measured(made[:3])
-    assert [panel.title for panel in panels(alone)] == [f"firm: {told}, choice" for told in SETTINGS_TOLD]
+    assert [panel.title for panel in panels(alone)] == [f"{told}, choice: firm" for told in SETTINGS_TOLD]
     assert "EK, OAR" in panels(alone)[0].drawing
 
 
-SETTINGS_TOLD = ("one false text", "two texts that disagree")
+SETTINGS_TOLD = ("One false text", "Two texts that disagree")
 
 
 async def test_the_report_has_bars_and_tables_and_no_facts(tmp_path: Path) -> None:
     made = await folders(tmp_path, "yielding", 0.5)
     rows = await detect_conflicts(reader(0), ITEMS, tmp_path / "detection", model="yielding")
     assert all(row["said"] is False for row in rows)
-    markdown = write_report([*made, tmp_path / "detection"], tmp_path / "report")
+    names = {"yielding": "a <soft> model"}
+    markdown = write_report([*made, tmp_path / "detection"], tmp_path / "report", names=names)
     page = (tmp_path / "report" / "report.html").read_text("utf-8")
     assert (tmp_path / "report" / "report.md").read_text("utf-8") == markdown
     assert page.count("<figure>") == 2
     assert len(re.findall("<rect", page)) == 2 * 3 * 3  # two kinds and all, in two settings
     assert "Conflicts noticed" in page
+    assert "a &lt;soft&gt; model" in page
+    assert "## a <soft> model: one false text, choice\n" in markdown
+    assert "yielding" not in page + markdown
     assert "own answer kept" in page
     assert "| all items | 50.0" in markdown
     assert not any(city in page for city in CITIES)

@@ -45,13 +45,18 @@ def mislead(
     if any(item.images for item in items):
         raise UsageError("chat models read no images here: from Python any function of texts and images can be asked")
     folders: list[Path] = []
+    names: dict[str, str] = {}
     for model in models:
-        folders += asyncio.run(_ask(items, output, model, base_url, open_answers))
-    typer.echo(write_report(folders, output))
+        identity, made = asyncio.run(_ask(items, output, model, base_url, open_answers))
+        names[identity] = model
+        folders += made
+    typer.echo(write_report(folders, output, names=names))
 
 
-async def _ask(items: list[Item], output: Path, model: str, base_url: str | None, open_answers: bool) -> list[Path]:
-    """The folders with a model's answers."""
+async def _ask(
+    items: list[Item], output: Path, model: str, base_url: str | None, open_answers: bool
+) -> tuple[str, list[Path]]:
+    """A model's identity, and the folders with its answers."""
     from pansophy.conflicts.mmkc import Form, Setting, ask_items, chat_reader, detect_conflicts
     from pansophy.engine import Engine
     from pansophy.models import open_model
@@ -71,7 +76,7 @@ async def _ask(items: list[Item], output: Path, model: str, base_url: str | None
         await detect_conflicts(reader, items, place / "detection", model=chat.identity, on_progress=show)
     finally:
         await chat.aclose()
-    return [*folders, place / "detection"]
+    return chat.identity, [*folders, place / "detection"]
 
 
 class _Shown:

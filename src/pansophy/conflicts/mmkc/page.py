@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pansophy.conflicts.mmkc.plots import bars, legend
@@ -37,10 +38,15 @@ class Measured:
         return f"{SETTINGS[self.setting]}, {self.form}"
 
 
-def write_report(folders: Sequence[str | Path], output: str | Path) -> str:
+def write_report(folders: Sequence[str | Path], output: str | Path, *, names: Mapping[str, str] | None = None) -> str:
     """Write `report.html` and `report.md` about the folders of `ask_items` and `detect_conflicts` into `output`.
 
     Each folder with a text is scored against the one of the same model, form and items without.
+
+    Args:
+        folders: with answers.
+        output: the folder for the report.
+        names: what models are called, by their identities.
 
     Returns:
         The tables as Markdown.
@@ -50,9 +56,10 @@ def write_report(folders: Sequence[str | Path], output: str | Path) -> str:
         RunError: a folder has no results.
         StoreError: the report can't be written.
     """
-    measured, detected = read_measured([Path(folder).expanduser() for folder in folders])
+    measured, detected = read_measured([Path(folder).expanduser() for folder in folders], names or {})
     tables = _tables(measured, detected)
-    markdown = "\n\n".join(part for table in tables for part in (markdown_table(table), *table.notes)) + "\n"
+    parts = [(f"## {table.title}", markdown_table(table), *table.notes) for table in tables]
+    markdown = "\n\n".join(part for of_table in parts for part in of_table) + "\n"
     place = Path(output).expanduser()
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -82,11 +89,13 @@ def panels(measured: Sequence[Measured]) -> list[Panel]:
             found.append(bars(told.capitalize(), models))
     for one in measured:
         kinds = {**one.score.kinds, ALL: one.score.weighted}
-        found.append(bars(f"{one.model}: {one.told}", kinds))
+        found.append(bars(f"{one.told.capitalize()}: {one.model}", kinds))
     return found
 
 
-def read_measured(folders: Sequence[Path]) -> tuple[list[Measured], dict[str, DetectionScore]]:
+def read_measured(
+    folders: Sequence[Path], names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[list[Measured], dict[str, DetectionScore]]:
     """The scores of folders, and how well each model noticed conflicts. Raises as `write_report`."""
     kept: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
     for folder in folders:
@@ -100,15 +109,14 @@ def read_measured(folders: Sequence[Path]) -> tuple[list[Measured], dict[str, De
     before = {_shared(made): folder for folder, made in kept.values() if made["setting"] == "original"}
     measured, detected = [], {}
     for folder, made in kept.values():
+        model = names.get(made["model"], made["model"])
         if made["setting"] in SETTINGS:
             if _shared(made) not in before:
-                raise UsageError(f"{folder} needs the answers of {made['model']} to the same items without a text")
+                raise UsageError(f"{folder} needs the answers of {model} to the same items without a text")
             found = score(read_rows(before[_shared(made)]), read_rows(folder))
-            measured.append(Measured(made["model"], made["setting"], made["form"], found))
+            measured.append(Measured(model, made["setting"], made["form"], found))
         elif made["setting"] == "detection":
-            told = (
-                f"{made['model']}, {'the sentence alone' if made['fine'] else 'the whole text'}: {made['instruction']}"
-            )
+            told = f"{model}, {'the sentence alone' if made['fine'] else 'the whole text'}: {made['instruction']}"
             detected[told] = score_detection(_judged(folder, made))
     if not measured and not detected:
         raise UsageError("there is nothing to report: give folders of answers with a false text as well")

@@ -16,6 +16,7 @@ FILLED = 0.75
 """Share of a group's room that its bars take."""
 LETTER = 6.2
 """Pixels of a letter, about."""
+LONGEST_TITLE = 44
 
 
 def bars(title: str, groups: Mapping[str, KindScore]) -> Panel:
@@ -49,7 +50,7 @@ def legend() -> str:
 
 def _frame(title: str) -> str:
     axis = percent_axis(BOTTOM, TOP)
-    heading = tag("tspan", text(title), font_weight="bold", font_size=12)
+    heading = tag("tspan", text(_cut(title, LONGEST_TITLE)), font_weight="bold", font_size=12)
     parts = [tag("text", heading, tag("tspan", "%", dx=8, fill_opacity="0.75"), x=LEFT - 36, y=TOP - 18, class_="ink")]
     for value in (0, 20, 40, 60, 80, 100):
         y = axis.at(value)
@@ -60,11 +61,13 @@ def _frame(title: str) -> str:
 
 def _label(label: str, middle: float, room: float) -> str:
     """The group's name below its bars, cut where it would run into the next one's."""
-    fits = max(int(room / LETTER), 2)
-    shown = label if len(label) <= fits else label[: fits - 1] + "…"
-    return tag(
-        "text", tag("title", text(label)), text(shown), x=middle, y=BOTTOM + 17, text_anchor="middle", class_="ink"
-    )
+    shown = _cut(label, max(int(room / LETTER), 2))
+    place = {"x": middle, "y": BOTTOM + 17, "text_anchor": "middle", "class_": "ink"}
+    return tag("text", tag("title", text(label)), text(shown), **place)
+
+
+def _cut(label: str, longest: int) -> str:
+    return label if len(label) <= longest else label[: longest - 1] + "…"
 
 
 def _bar(rate: Estimate, number: int, label: str, left: float, width: float) -> str:
