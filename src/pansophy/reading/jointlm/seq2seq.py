@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, PrinterCallback
 
 from pansophy.conflicts.training.folder import CHECKPOINTS, begin, finish, last_checkpoint
 from pansophy.conflicts.training.rows import Example
 from pansophy.conflicts.training.settings import TrainingSettings
-from pansophy.conflicts.training.train import Progress
+from pansophy.conflicts.training.train import Progress, Reporting
 from pansophy.errors import ModelError, UnknownModel, UsageError
 from pansophy.models.white_box.adapters import adapter_at
 from pansophy.reading.jointlm.model import parted
@@ -133,7 +133,7 @@ class Seq2SeqModel:
             return
         trainer = _trainer(copy.deepcopy(self.network), self.tokenizer, rows, output / CHECKPOINTS, settings)
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(_Reporting(on_progress))
+        trainer.add_callback(Reporting([], on_progress))
         try:
             trainer.train(resume_from_checkpoint=last_checkpoint(output / CHECKPOINTS))
         except (MemoryError, torch.OutOfMemoryError) as error:
@@ -185,12 +185,3 @@ def _trainer(
 
 def _ended(tokens: list[int], end: int | None) -> list[int]:
     return tokens if end is None or tokens[-1:] == [end] else [*tokens, end]
-
-
-class _Reporting(TrainerCallback):
-    def __init__(self, told: Callable[[Progress], None] | None) -> None:
-        self._told = told
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        if logs and "loss" in logs and self._told is not None:
-            self._told(Progress(state.global_step, state.max_steps, float(logs["loss"])))
