@@ -3,7 +3,8 @@
     python benchmarks/dynamicqa.py --data STATIC.csv TEMPORAL.csv DISPUTABLE.csv [--limit N] [--output FILE]
 
 The files are DYNAMICQA's. Each question is asked without a context, with its context about another answer, and with a
-sentence that has nothing to do with it. The result holds ids and numbers.
+sentence that has nothing to do with it. The result holds ids and numbers, and is written after every question: what was
+broken off goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 from pansophy.conflicts.dynamicqa import ConflictProbe, Context, Fact, load_facts
 from pansophy.conflicts.white_box_sampler import WhiteBoxSampler
 from pansophy.evaluation import provenance
+from pansophy.evaluation.files import write_json
 from pansophy.evaluation.report.statistics import bootstrap
 from pansophy.models import WhiteBoxModel
 
@@ -31,8 +33,19 @@ def main() -> None:
     options = _options()
     facts = [fact for path in options.data for fact in _drawn(load_facts(path), options.limit, options.seed)]
     model = WhiteBoxModel.load(options.model)
-    rows = asyncio.run(_run(ConflictProbe(WhiteBoxSampler(model)), facts))
-    result = {
+    place = Path(options.output) if options.output else None
+    rows = json.loads(place.read_text("utf-8"))["rows"] if place is not None and place.is_file() else []
+
+    def write() -> None:
+        if place is not None:
+            write_json(place, _result(options, model, rows))
+
+    asyncio.run(_run(ConflictProbe(WhiteBoxSampler(model)), facts, rows, write))
+    print(json.dumps(_result(options, model, rows)["summary"], indent=2))
+
+
+def _result(options: argparse.Namespace, model: WhiteBoxModel, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "benchmark": "dynamicqa",
         "command": provenance.command(),
         "measured": provenance.now(),
@@ -42,13 +55,10 @@ def main() -> None:
             partition: _summary([row for row in rows if partition in ("all", row["partition"])])
             for partition in ("all", *dict.fromkeys(row["partition"] for row in rows))
         },
-        "rows": rows,
+        "rows": list(rows),
         "machine": provenance.machine(),
         "versions": {**provenance.versions(), **provenance.versions_of("torch", "transformers")},
     }
-    if options.output:
-        Path(options.output).write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    print(json.dumps(result["summary"], indent=2))
 
 
 def _drawn(facts: Sequence[Fact], limit: int, seed: int) -> list[Fact]:
@@ -56,9 +66,12 @@ def _drawn(facts: Sequence[Fact], limit: int, seed: int) -> list[Fact]:
     return random.Random(seed).sample(sound, min(limit, len(sound)))
 
 
-async def _run(probe: ConflictProbe, facts: Sequence[Fact]) -> list[dict[str, Any]]:
-    rows = []
-    for number, fact in enumerate(facts):
+async def _run(
+    probe: ConflictProbe, facts: Sequence[Fact], rows: list[dict[str, Any]], write: Callable[[], None]
+) -> None:
+    """Adds a row for each fact that has none yet."""
+    done = {(row["partition"], row["id"]) for row in rows}
+    for number, fact in enumerate(fact for fact in facts if (fact.partition, fact.id) not in done):
         started = time.perf_counter()
         told = Context(fact.context(fact.substitute), fact.substitute)
         conflict = await probe.measure(fact.question, [told, NEUTRAL], about=fact.subject)
@@ -75,7 +88,7 @@ async def _run(probe: ConflictProbe, facts: Sequence[Fact]) -> list[dict[str, An
             }
         )
         print(number, rows[-1], flush=True)
-    return rows
+        write()
 
 
 def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
