@@ -34,7 +34,8 @@ def begin(folder: Path, card: Mapping[str, Any]) -> bool:
         except (OSError, ValueError) as error:
             raise RunError(f"{folder / CARD} can't be read ({error}); use another folder") from error
         refuse_difference(folder, {name: begun.get(name) for name in card}, json.loads(json.dumps(card)))
-        return "finished" in begun or (folder / WEIGHTS).is_file()
+        whole = bool(begun.get("finished")) and any(folder.glob("*.safetensors"))
+        return whole or (folder / WEIGHTS).is_file()
     if folder.is_dir() and any(one.name not in (MATERIAL, IMITATED) for one in folder.iterdir()):
         raise RunError(f"{folder} is not empty, and no training that pansophy began; use another folder")
     try:
