@@ -59,7 +59,7 @@ GOOD = '{"question": "q", "context": "c", "answers": ["a"]}\n'
     ("name", "text", "said"),
     [
         ("x.jsonl", GOOD + "{nonsense\n", "line 2 is no JSON"),
-        ("x.jsonl", GOOD + "[1]\n", "line 2: an object"),
+        ("x.jsonl", GOOD + "[1]\n", "line 2 is no object with question"),
         ("x.jsonl", GOOD + '{"question": "q"}\n', "line 2 has nothing in context"),
         ("x.jsonl", GOOD + '{"question": 3, "context": "c"}\n', "line 2: question must be a text"),
         ("x.jsonl", GOOD + '{"question": "q", "context": "c", "answers": [3]}\n', "line 2: answers must be"),

@@ -96,21 +96,26 @@ def measure_heads(
         mask = HeadMask(tuple(chance.sample(heads, k)))
         found[f"random k={k}, draw {draw}"] = conflict_shares(model, rest, mask)
     for side in ("memory", "context"):
-        found[f"JUICE toward {side}"] = _juice(model, order[:half], rest, side)
+        shares = _juice(model, order[:half], rest, side)
+        found[f"JUICE toward {side}{'' if shares else ': no head helps'}"] = shares or found["plain"]
     return found | {"ITI toward memory": _iti(model, order[:half], rest)}
 
 
-def _juice(model: WhiteBoxModel, located: Sequence[KnownFact], judged: Sequence[KnownFact], toward: Side) -> Shares:
-    """Heads chosen on four facts, as in the paper, and strengths by the others of `located`. A quicker choice than the
-    paper's: of the last third of the layers, where memory and context meet (PH3), on clean and contradicting prompts
-    alone, by one factor of each kind instead of eight."""
+def _juice(
+    model: WhiteBoxModel, located: Sequence[KnownFact], judged: Sequence[KnownFact], toward: Side
+) -> Shares | None:
+    """Heads chosen on four facts, as in the paper, and strengths by the others of `located`; None if no head helps.
+
+    A quicker choice than the paper's: of the last third of the layers, where memory and context meet (PH3), on clean
+    and contradicting prompts alone, by one factor of each kind instead of eight.
+    """
     count = len(model.anatomy.layers)
     late = range(count - -(-count // 3), count)
     try:
         few = [replace(one, fact=replace(one.fact, coherent="")) for one in located[:4]]
         heads = juice.choose_heads(model, few, toward, enlarged=(3.0,), suppressed=(-2.0,), layers=late)
-    except UsageError:  # no head helps: then nothing is changed
-        return conflict_shares(model, judged)
+    except UsageError:
+        return None
     intervention, _ = juice.tune(model, heads, located[4:], toward)
     return _shares(intervention.next_log_probs(model, [one.fact.substituted for one in judged]), judged)
 

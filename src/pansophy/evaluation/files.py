@@ -1,17 +1,17 @@
 """Files that a crash can't spoil: JSON written whole, and lines of JSON of which at most the last is lost.
 
-Knows nothing of what the lines hold.
+What users give is read by `text_of` and `json_objects`. Knows nothing of what the lines hold.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pansophy.errors import RunError, StoreError
+from pansophy.errors import RunError, SourceError, StoreError
 
 T = TypeVar("T")
 
@@ -36,6 +36,43 @@ def read_lines(path: Path, of: Callable[[dict[str, Any]], T]) -> list[T]:
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise RunError(f"{path}, line {number} is damaged ({error}); mend or delete it") from error
     return found
+
+
+def text_of(path: Path) -> str:
+    """The text of a user's file.
+
+    Raises:
+        SourceError: it can't be read.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} can't be read as UTF-8 text: {error}") from error
+
+
+def json_objects(path: Path, needed: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """The objects of a user's file of JSON lines, each with its line's number and its place ("facts.jsonl, line 3");
+    empty lines are left out.
+
+    Args:
+        path: the file.
+        needed: what an object should have, for the error.
+
+    Raises:
+        SourceError: the file can't be read, or a line is no object; says which.
+    """
+    # not splitlines, which also parts texts that hold a Unicode line separator
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise SourceError(f"{where} is no JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise SourceError(f"{where} is no object with {needed}: {line[:40]!r}")
+        yield number, where, row
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -119,7 +119,7 @@ def test_files_may_have_one_answer_and_no_ids(tmp_path: Path) -> None:
     ("line", "words"),
     [
         ("{", "line 1 is no JSON"),
-        ("[1]", "line 1 must be an object"),
+        ("[1]", "line 1 is no object with question"),
         ('{"answer": "a"}', "line 1 has no question"),
         ('{"question": "  ", "answer": "a"}', "line 1 has no question"),
         ('{"question": "q"}', "answers must be a text or a list"),

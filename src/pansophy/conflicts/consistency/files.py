@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pansophy.conflicts.consistency.pages import Line, Page, PageQuestion
 from pansophy.errors import SourceError
+from pansophy.evaluation.files import json_objects
 
 
 def read_pages(path: str | Path) -> tuple[list[Page], list[PageQuestion]]:
@@ -24,18 +24,10 @@ def read_pages(path: str | Path) -> tuple[list[Page], list[PageQuestion]]:
             twice, or there are no pages.
     """
     place = Path(path).expanduser()
-    try:
-        text = place.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
     pages: list[Page] = []
     questions: list[PageQuestion] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        where = f"{place}, line {number}"
+    for _, where, row in json_objects(place, "id, lines and questions"):
         try:
-            row = json.loads(line)
             pages.append(_page(row, place.parent, where))
             questions += _questions(row, pages[-1].id)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -6,7 +6,6 @@ other answers of the same kind, put where the true one stands in the text. Knows
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pansophy.errors import SourceError
+from pansophy.evaluation.files import json_objects
 from pansophy.evaluation.metrics import normalise_english
 
 LETTERS = "ABCD"
@@ -75,22 +75,16 @@ def read_known(path: str | Path) -> list[Known]:
         SourceError: it can't be read, a line is broken (says which, and how), or there are no facts.
     """
     place = Path(path).expanduser()
-    try:
-        text = place.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
     found: list[Known] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-                images = tuple(place.parent / str(image) for image in row.get("images", ()))
-                told = {name: str(row[name]) for name in ("id", "kind", "type", "question", "answer", "text")}
-                found.append(Known(**told, images=images))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise SourceError(
-                    f"{place}, line {number} is no fact ({error!r}): expected id, kind, type, question, answer and text"
-                ) from error
+    for _, where, row in json_objects(place, "id, kind, type, question, answer and text"):
+        try:
+            images = tuple(place.parent / str(image) for image in row.get("images", ()))
+            told = {name: str(row[name]) for name in ("id", "kind", "type", "question", "answer", "text")}
+            found.append(Known(**told, images=images))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SourceError(
+                f"{where} is no fact ({error!r}): expected id, kind, type, question, answer and text"
+            ) from error
     if not found:
         raise SourceError(f"{place} has no facts")
     return found

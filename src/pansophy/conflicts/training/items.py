@@ -20,6 +20,7 @@ from typing import Any
 
 from pansophy.conflicts.training.substitution import SLOT, Substitution, fill, substitute
 from pansophy.errors import SourceError, UsageError
+from pansophy.evaluation.files import json_objects, text_of
 
 __all__ = ["Item", "read_items", "split_by_subject"]
 
@@ -69,12 +70,8 @@ def read_items(path: str | Path) -> list[Item]:
     readers = {".jsonl": _lines, ".json": _squad, ".csv": _table}
     if place.suffix.lower() not in readers:
         raise SourceError(f"{place} is none of {', '.join(readers)}: give items as JSON lines, SQuAD's JSON or a CSV")
-    try:
-        text = place.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
     items, seen = [], set()
-    for where, item in readers[place.suffix.lower()](text, str(place)):
+    for where, item in readers[place.suffix.lower()](place):
         if item.id in seen:
             raise SourceError(f"{where}: the id {item.id!r} occurs more than once")
         seen.add(item.id)
@@ -130,21 +127,13 @@ def _item(row: Mapping[str, Any], where: str, number: int) -> Item:
     return Item(str(row.get("id") or number), answers=answers, passage=passage, **texts)
 
 
-def _lines(text: str, place: str) -> Iterator[tuple[str, Item]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        where = f"{place}, line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise SourceError(f"{where} is no JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise SourceError(f"{where}: an object with question, answers and context is needed, not {line[:40]!r}")
+def _lines(place: Path) -> Iterator[tuple[str, Item]]:
+    for number, where, row in json_objects(place, "question, answers and context"):
         yield where, _item(row, where, number)
 
 
-def _squad(text: str, place: str) -> Iterator[tuple[str, Item]]:
+def _squad(place: Path) -> Iterator[tuple[str, Item]]:
+    text = text_of(place)
     try:
         articles = json.loads(text)["data"]
         rows = [
@@ -167,8 +156,8 @@ def _squad(text: str, place: str) -> Iterator[tuple[str, Item]]:
         yield where, _item({**row, "answers": answers}, where, number)
 
 
-def _table(text: str, place: str) -> Iterator[tuple[str, Item]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+def _table(place: Path) -> Iterator[tuple[str, Item]]:
+    reader = csv.DictReader(io.StringIO(text_of(place), newline=""))
     needed = ("question", "context", "obj")
     if missing := [name for name in needed if name not in (reader.fieldnames or ())]:
         raise SourceError(f"{place} has no column {', '.join(missing)}: expected {', '.join(needed)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pansophy.errors import SourceError
-from pansophy.evaluation.files import write_atomically
+from pansophy.evaluation.files import json_objects, write_atomically
 from pansophy.types import ChatMessage
 
 __all__ = ["Chat", "Example", "Pair", "Row", "read_rows", "write_rows"]
@@ -88,24 +88,16 @@ def read_rows(path: str | Path, of: type[R]) -> list[R]:
         SourceError: it can't be read, a row isn't `of` this kind (says which line), or there are none.
     """
     place = Path(path).expanduser()
-    try:
-        lines = place.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
-    rows = [_row(line, f"{place}, line {number}", of) for number, line in enumerate(lines, start=1) if line.strip()]
+    rows = [_row(row, where, of) for _, where, row in json_objects(place, "question, context and answer")]
     if not rows:
         raise SourceError(f"{place} has no rows")
     return rows
 
 
-def _row(line: str, where: str, of: type[R]) -> R:
-    try:
-        data = json.loads(line)
-    except ValueError as error:
-        raise SourceError(f"{where} is no JSON: {error}") from error
+def _row(data: dict[str, Any], where: str, of: type[R]) -> R:
     names = [one.name for one in fields(of)]
     needed = ("question", "context", "answer") if of is Example else ("question", "context", "chosen", "rejected")
-    if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in needed):
+    if not all(isinstance(data.get(name), str) for name in needed):
         raise SourceError(f"{where} is no {of.__name__.lower()}: {', '.join(needed)} are needed, each a text")
     kept: dict[str, Any] = {name: data[name] for name in names if name in data}
     if "answers" in kept:

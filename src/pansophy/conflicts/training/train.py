@@ -260,17 +260,27 @@ def quietly() -> Iterator[None]:
 @contextmanager
 def memory_told(name: str, settings: TrainingSettings) -> Iterator[None]:
     """Says what to do when memory runs out."""
+    at_once = settings.at_once or settings.batch
+    smaller = [f"at_once={max(at_once // 2, 1)}"] if at_once > 1 else []
+    smaller += [] if settings.checkpointing else ["checkpointing=True"]
+    smaller.append(f"max_tokens={max(settings.max_tokens // 2, 1)}")
+    with out_of_memory_told(name, f"{at_once} rows of up to {settings.max_tokens} tokens", smaller):
+        yield
+
+
+@contextmanager
+def out_of_memory_told(name: str, taken: str, smaller: Sequence[str]) -> Iterator[None]:
+    """Says what was `taken` at once when memory runs out, and which `smaller` settings to try.
+
+    Raises:
+        ModelError: memory ran out.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         known = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not known and not any(words in str(error) for words in ("not enough memory", "out of memory")):
             raise
-        at_once = settings.at_once or settings.batch
-        smaller = [f"at_once={max(at_once // 2, 1)}"] if at_once > 1 else []
-        smaller += [] if settings.checkpointing else ["checkpointing=True"]
-        smaller.append(f"max_tokens={max(settings.max_tokens // 2, 1)}")
         raise ModelError(
-            f"training {name} ran out of memory with {at_once} rows of up to {settings.max_tokens} tokens at once: "
-            f"try {' or '.join(smaller)}"
+            f"training {name} ran out of memory with {taken} at once: try {' or '.join(smaller)}"
         ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pansophy.errors import SourceError, UsageError
+from pansophy.evaluation.files import json_objects, text_of
 from pansophy.reading.chroknowledge.facts import Triple
 
 NEEDED = ("subject", "relation", "object")
@@ -28,14 +29,10 @@ def read_triples(path: str | Path) -> list[Triple]:
         SourceError: the file can't be read, has no rows, or a row is broken; says which and why.
     """
     place = Path(path).expanduser()
-    try:
-        text = place.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
     if place.suffix.lower() not in _FORMATS:
         raise SourceError(f"{place} is neither {' nor '.join(_FORMATS)}: its name tells how it is read")
     triples = []
-    for where, row in _FORMATS[place.suffix.lower()](place, text):
+    for where, row in _FORMATS[place.suffix.lower()](place):
         try:
             triples.append(_triple(row))
         except UsageError as error:
@@ -45,8 +42,8 @@ def read_triples(path: str | Path) -> list[Triple]:
     return triples
 
 
-def _csv(place: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+def _csv(place: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text_of(place), newline=""), strict=True)
     try:
         if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
             raise SourceError(f"{place} has no column {', '.join(missing)}: expected {', '.join(NEEDED)}")
@@ -59,18 +56,8 @@ def _csv(place: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise SourceError(f"{place}: line {reader.line_num} is no CSV: {error}") from error
 
 
-def _jsonl(place: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        where = f"{place}, line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise SourceError(f"{where} is no JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise SourceError(f"{where} is no object: expected {{{', '.join(NEEDED)}, ...}}")
-        yield where, row
+def _jsonl(place: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((where, row) for _, where, row in json_objects(place, ", ".join(NEEDED)))
 
 
 _FORMATS = {".csv": _csv, ".jsonl": _jsonl}

@@ -20,7 +20,7 @@ from pansophy.conflicts.closed_book import CachedSampler, few_shot_prompt
 from pansophy.conflicts.sampling import Sampler
 from pansophy.errors import RunError, SourceError, StoreError, UsageError
 from pansophy.evaluation import provenance
-from pansophy.evaluation.files import refuse_difference, write_atomically, write_json
+from pansophy.evaluation.files import json_objects, refuse_difference, write_atomically, write_json
 from pansophy.evaluation.metrics import exact_match
 from pansophy.reading.ikea.measures import EASY, HARD
 
@@ -160,21 +160,8 @@ def read_questions(path: str | Path) -> list[Question]:
         SourceError: it can't be read, has no questions or an id twice, or a line is broken; says which, and how.
     """
     place = Path(path).expanduser()
-    try:
-        lines = place.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
     found: dict[str, Question] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{place}, line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise SourceError(f"{where} is no JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise SourceError(f"{where} must be an object with question and answers")
+    for number, where, row in json_objects(place, "question and answers"):
         question = _question(row, where, number)
         if question.id in found:
             raise SourceError(f"{where}: the id {question.id!r} occurs more than once")
@@ -205,21 +192,31 @@ def write_questions(path: Path, questions: Sequence[Question]) -> None:
     write_atomically(path, "".join(json.dumps(one.to_dict(), ensure_ascii=False) + "\n" for one in questions))
 
 
+def claim(place: Path, card: Mapping[str, Any]) -> None:
+    """Begin a folder of results with the card at `place`, or find it begun with the same.
+
+    Raises:
+        RunError: the folder's card tells of something else, or is damaged.
+        StoreError: it can't be written.
+    """
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        before = json.loads(place.read_text("utf-8")) if place.is_file() else None
+    except ValueError as error:
+        raise RunError(f"{place} is damaged ({error}); use another folder") from error
+    except OSError as error:
+        raise StoreError(f"can't write into {place.parent}: {error.strerror or error}") from error
+    if before is None:
+        write_json(place, {**card, "begun": provenance.now(), "versions": provenance.versions()})
+    else:
+        refuse_difference(place.parent, {name: before.get(name) for name in card}, card)
+
+
 def _claim(output: str | Path, identity: str, questions: Sequence[Question], settings: ProbeSettings) -> Path:
     """The folder, with its card begun, or found to tell of the same probe."""
     folder = Path(output).expanduser()
     rows = [[one.id, one.question, list(one.answers)] for one in questions]
     digest = hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
     card = {"model": identity, "questions": len(questions), "sha256": digest, "settings": asdict(settings)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        before = json.loads((folder / CARD).read_text("utf-8")) if (folder / CARD).is_file() else None
-    except ValueError as error:
-        raise RunError(f"{folder / CARD} is damaged ({error}); use another folder") from error
-    except OSError as error:
-        raise StoreError(f"can't write into {folder}: {error.strerror or error}") from error
-    if before is None:
-        write_json(folder / CARD, {**card, "begun": provenance.now(), "versions": provenance.versions()})
-    else:
-        refuse_difference(folder, {name: before.get(name) for name in card}, card)
+    claim(folder / CARD, card)
     return folder

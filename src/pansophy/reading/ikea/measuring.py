@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pansophy.errors import RunError, StoreError, UsageError
+from pansophy.errors import UsageError
 from pansophy.evaluation import provenance
-from pansophy.evaluation.files import append_line, drop_torn_line, read_lines, refuse_difference, write_json
-from pansophy.reading.ikea.boundary import Question
+from pansophy.evaluation.files import append_line, drop_torn_line, read_lines, write_json
+from pansophy.reading.ikea.boundary import Question, claim
 from pansophy.reading.ikea.measures import Outcome, summary
 from pansophy.reading.ikea.reward import IkeaReward
 from pansophy.reading.ikea.writing import NetworkAgent, Rollout
@@ -50,7 +50,7 @@ def measure(
         raise UsageError("there are no questions to measure with")
     folder = Path(output).expanduser()
     card = {**_card(agent, questions), "searched": searched}
-    _claim(folder, card)
+    claim(folder / CARD, card)
     drop_torn_line(folder / ROWS)
     rows = {row["id"]: row for row in read_lines(folder / ROWS, dict)}
     left = [one for one in questions if one.id not in rows]
@@ -98,17 +98,3 @@ def _card(agent: NetworkAgent, questions: Sequence[Question]) -> dict[str, Any]:
         "reply_tokens": agent.reply_tokens,
         "temperature": agent.temperature,
     }
-
-
-def _claim(folder: Path, card: Mapping[str, Any]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        before = json.loads((folder / CARD).read_text("utf-8")) if (folder / CARD).is_file() else None
-    except ValueError as error:
-        raise RunError(f"{folder / CARD} is damaged ({error}); use another folder") from error
-    except OSError as error:
-        raise StoreError(f"can't write into {folder}: {error.strerror or error}") from error
-    if before is None:
-        write_json(folder / CARD, card)
-    else:
-        refuse_difference(folder, {name: before.get(name) for name in card}, card)

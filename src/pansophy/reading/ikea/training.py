@@ -12,8 +12,7 @@ import hashlib
 import json
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from typing import Any
 import torch
 
 from pansophy.conflicts.training.folder import begin, finish
-from pansophy.errors import ModelError, UsageError
+from pansophy.conflicts.training.train import out_of_memory_told
+from pansophy.errors import UsageError
 from pansophy.evaluation.files import append_line
 from pansophy.models.white_box import WhiteBoxModel
 from pansophy.models.white_box.adapters import Adapter, adapter_at
@@ -113,7 +113,8 @@ def train(
         temperature=settings.temperature,
         at_once=settings.at_once,
     )
-    with _memory_told(white.name, settings):
+    smaller = f"at_once={max(settings.at_once // 2, 1)}" if settings.at_once > 1 else "shorter replies"
+    with out_of_memory_told(white.name, f"{settings.at_once} episodes", [smaller]):
         for step in range(first, settings.steps):
             line = _step(step, questions, writer, learner, reward, settings)
             append_line(folder / LOG, line)
@@ -213,18 +214,3 @@ def _card(
         "agent": asdict(agent),
         "reward": asdict(reward),
     }
-
-
-@contextmanager
-def _memory_told(name: str, settings: GrpoSettings) -> Iterator[None]:
-    """Says what to do when memory runs out."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not known and not any(words in str(error) for words in ("not enough memory", "out of memory")):
-            raise
-        smaller = f"at_once={max(settings.at_once // 2, 1)}" if settings.at_once > 1 else "shorter replies"
-        raise ModelError(
-            f"training {name} ran out of memory with {settings.at_once} episodes at once: try {smaller}"
-        ) from error

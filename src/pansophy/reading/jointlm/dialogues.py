@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pansophy.errors import SourceError
-from pansophy.evaluation.files import write_atomically
-from pansophy.reading.jointlm.store import json_lines
+from pansophy.evaluation.files import json_objects, write_atomically
 
 Belief = Mapping[str, Mapping[str, str]]
 """By domain, the slots that the user has told values of."""
@@ -53,15 +52,15 @@ def read_dialogues(path: str | Path) -> list[Dialogue]:
     """
     place = Path(path).expanduser()
     found = [
-        Dialogue(str(row.get("id", number)), tuple(_turns(row, place, number))) for number, row in json_lines(place)
+        Dialogue(str(row.get("id", number)), tuple(_turns(row, where)))
+        for number, where, row in json_objects(place, "turns")
     ]
     if not found:
         raise SourceError(f"{place} has no dialogues")
     return found
 
 
-def _turns(row: Mapping[str, Any], place: Path, number: int) -> Iterator[Turn]:
-    where = f"{place}, line {number}"
+def _turns(row: Mapping[str, Any], where: str) -> Iterator[Turn]:
     turns = row.get("turns")
     if not isinstance(turns, list) or not turns:
         raise SourceError(f"{where} has no turns: expected [{{user: ..., system: ..., belief: {{...}}}}, ...]")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pansophy.errors import SourceError, UsageError
-from pansophy.evaluation.files import write_atomically
+from pansophy.evaluation.files import json_objects, write_atomically
 
 NAME = "name"
 """The slot that stays in the table, come what may."""
@@ -166,8 +166,7 @@ class HybridStore:
         """
         place = Path(path).expanduser()
         found: dict[Key, Entity] = {}
-        for number, row in json_lines(place):
-            where = f"{place}, line {number}"
+        for _, where, row in json_objects(place, "domain, name, slots and documents"):
             domain, slots, notes = row.get("domain"), row.get("slots", {}), row.get("documents", [])
             if not isinstance(domain, str) or not isinstance(slots, Mapping) or not isinstance(notes, list):
                 raise SourceError(f"{where} is no entity: expected domain, name, slots {{...}} and documents [...]")
@@ -181,27 +180,6 @@ class HybridStore:
                 raise SourceError(f"{where} is another {entity.name!r} of {domain!r}: give each a name of its own")
             found[entity.key] = entity
         return cls.of(found.values())
-
-
-def json_lines(place: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The objects of a file of JSON lines, each with the number of its line.
-
-    Raises:
-        SourceError: the file can't be read, or a line is no object.
-    """
-    try:
-        text = place.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise SourceError(f"{place}, line {number} is no JSON: {error}") from error
-            if not isinstance(row, Mapping):
-                raise SourceError(f"{place}, line {number} is no object")
-            yield number, row
 
 
 def _entity(domain: str, row: Mapping[str, Any], where: str) -> Entity:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pansophy.conflicts.training.rows import Chat
 from pansophy.errors import SourceError, StoreError
+from pansophy.evaluation.files import json_objects
 from pansophy.reading.knowledge_solver.graph import Edge, GraphStore
 from pansophy.reading.knowledge_solver.solver import KnowledgeSolver, merged, opening, shown
 from pansophy.reading.knowledge_solver.subgraph import shortest_path, subgraph
@@ -112,19 +114,14 @@ def read_choices(path: str | Path) -> list[Choice]:
         SourceError: the file can't be read, or a row isn't so; says which.
     """
     place = Path(path).expanduser()
-    try:
-        lines = place.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
-    found = [_choice(line, f"{place}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    found = [_choice(row, where) for _, where, row in json_objects(place, "question, options and answer")]
     if not found:
         raise SourceError(f"{place} has no questions")
     return found
 
 
-def _choice(line: str, where: str) -> Choice:
+def _choice(row: Mapping[str, Any], where: str) -> Choice:
     try:
-        row = json.loads(line)
         question, options = str(row["question"]).strip(), tuple(str(one).strip() for one in row["options"])
         right = options.index(str(row["answer"]).strip())
     except (ValueError, KeyError, TypeError) as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pansophy.errors import SourceError
+from pansophy.evaluation.files import json_objects, text_of
 
 if TYPE_CHECKING:
     import networkx
@@ -110,18 +111,14 @@ class KnowledgeGraph:
 
 
 def _read(path: Path) -> Iterator[Triple]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} can't be read as triples: {error}") from error
     suffix = path.suffix.casefold()
     if suffix not in (".csv", ".tsv", ".jsonl"):
         raise SourceError(f"{path} is none of .csv, .tsv, .jsonl: its name tells how it is read")
-    rows = _jsonl(path, text) if suffix == ".jsonl" else _table(path, text, "\t" if suffix == ".tsv" else ",")
+    rows = _jsonl(path) if suffix == ".jsonl" else _table(path, "\t" if suffix == ".tsv" else ",")
     empty = True
     for where, cells in rows:
         if len(cells) != 3 or not all(isinstance(cell, str) and cell.strip() for cell in cells):
-            raise SourceError(f"{path}, {where}: not a head, a relation and a tail")
+            raise SourceError(f"{where}: not a head, a relation and a tail")
         empty = False
         head, relation, tail = (cell.strip() for cell in cells)
         yield head, relation, tail
@@ -132,23 +129,19 @@ def _read(path: Path) -> Iterator[Triple]:
 HEADER = ("head", "relation", "tail")
 
 
-def _table(path: Path, text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
+def _table(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    reader = csv.reader(io.StringIO(text_of(path), newline=""), delimiter=delimiter, strict=True)
     try:
         for row in reader:
             is_header = reader.line_num == 1 and tuple(cell.strip().casefold() for cell in row) == HEADER
             if row and not is_header:
-                yield f"line {reader.line_num}", row
+                yield f"{path}, line {reader.line_num}", row
     except csv.Error as error:
         raise SourceError(f"{path}, line {reader.line_num}: {error}") from error
 
 
-def _jsonl(path: Path, text: str) -> Iterator[tuple[str, list[Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            yield f"line {number}", [row[name] for name in HEADER]
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceError(f"{path}, line {number}: not an object with {', '.join(HEADER)}: {error}") from error
+def _jsonl(path: Path) -> Iterator[tuple[str, list[Any]]]:
+    for _, where, row in json_objects(path, ", ".join(HEADER)):
+        if missing := [name for name in HEADER if name not in row]:
+            raise SourceError(f"{where}: not an object with {', '.join(HEADER)}: {missing[0]} is missing")
+        yield where, [row[name] for name in HEADER]
