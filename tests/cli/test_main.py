@@ -132,6 +132,12 @@ def raising(error: BaseException) -> Callable[[], None]:
     [
         (SourceError("a.pdf is damaged:\n  no trailer"), 1, "pansophy: a.pdf is damaged: no trailer"),
         (ValueError("odd"), 1, "pansophy: ValueError: odd (this was not foreseen: run it again with --debug"),
+        (
+            ModuleNotFoundError("No module named 'peft'", name="peft.tuners"),
+            2,
+            "pansophy: this command needs more packages (peft.tuners is missing): pip install 'pansophy[torch]'",
+        ),
+        (ModuleNotFoundError("No module named 'oddity'", name="oddity"), 1, "pansophy: ModuleNotFoundError: No module"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

@@ -15,7 +15,7 @@ import typer
 
 import pansophy
 from pansophy.cli.lazy import Lazy, LazyGroup
-from pansophy.errors import PansophyError
+from pansophy.errors import PansophyError, UsageError
 
 
 class Commands(LazyGroup):
@@ -92,6 +92,10 @@ def _options(
     """Both options have done their work before this is called."""
 
 
+OF_TORCH = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "gguf", "scipy", "sklearn", "PIL"}
+"""Modules that come with the extra `torch`; commands that need them import them when they are called."""
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code.
 
@@ -111,12 +115,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 -- the last stop: whatever was not foreseen still gets a plain line
+        if (missing := _missing_package(error)) is not None:
+            _explain(error, str(missing), debug)
+            sys.exit(missing.exit_code)
         hint = "" if debug else " (this was not foreseen: run it again with --debug to see where it comes from)"
         _explain(error, f"{type(error).__name__}: {error}{hint}", debug)
         sys.exit(1)
     finally:
         _flush()
     sys.exit(0)
+
+
+def _missing_package(error: Exception) -> UsageError | None:
+    """What to install, if that is all that is wrong."""
+    name = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if name.partition(".")[0] not in OF_TORCH:
+        return None
+    return UsageError(f"this command needs more packages ({name} is missing): pip install 'pansophy[torch]'")
 
 
 def _flush() -> None:
