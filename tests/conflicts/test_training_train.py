@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ def test_the_first_loss_is_the_models_own_on_the_answers_alone(base: Path, tmp_p
     whole = TrainingSettings(**{**SHORT_FIELDS, "batch": 16, "epochs": 1})
     trained = train(base, "sft", EXAMPLES, tmp_path / "a", whole)
     assert trained.losses[0] == pytest.approx(loss_of(WhiteBoxModel.load(base), EXAMPLES), rel=1e-3)
+    uneven = [*EXAMPLES[:8], *(replace(row, answer=f"{row.answer} or Rome") for row in EXAMPLES[8:])]
+    losses = [train(base, "sft", uneven, tmp_path / "b", whole).losses]
+    losses.append(train(base, "sft", uneven, tmp_path / "c", replace(whole, at_once=4)).losses)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)  # each token counts alike, in whichever part it is computed
 
 
 SHORT_FIELDS: dict[str, Any] = {name: getattr(SHORT, name) for name in TrainingSettings.__dataclass_fields__}
