@@ -8,7 +8,7 @@ The files are DYNAMICQA's. Subjects are split between training and testing; ever
 kaft asks with the true passage, the edited one, an irrelevant one and none. Systems: base (the model as it is, behind
 the three answered questions that it is shown when it is asked for its own answers); relevant (trained on true passages
 alone); kaft (the whole mixture); no-counterfactual (without edited passages); gold-labels (the true answer taught where
-the model's own is due). Every mixture has the same number of examples.
+the model's own is due); all from the same number of examples. relevant-once sees each true passage once, about as often as kaft does.
 
 knowpo asks with several passages, one of which tells the answer, or none. Systems: base (as above); sft (the examples);
 knowpo (the pairs after them); adherence-only (only the pairs about relevant contexts after them).
@@ -50,6 +50,7 @@ from pansophy.types import ChatMessage
 MIXTURES = {
     "kaft": KaftSettings(),
     "relevant": KaftSettings(counterfactual=0, irrelevant=0, empty=0),
+    "relevant-once": KaftSettings(counterfactual=0, irrelevant=0, empty=0),
     "no-counterfactual": KaftSettings(counterfactual=0),
     "gold-labels": KaftSettings(gold_labels=True),
 }
@@ -106,7 +107,9 @@ class Bench:
     def trained(self, name: str, stage: Stage, rows: Sequence[Row], after: str = "") -> dict[str, Any]:
         """Train an adapter, of the base or of another adapter."""
         started = time.perf_counter()
-        settings = self.training if stage == "sft" else replace(self.training, learning_rate=self.options.dpo_rate)
+        settings = (
+            self.training if stage == "sft" else replace(self.training, learning_rate=self.options.dpo_rate, epochs=1)
+        )
         model = self.work / after if after else self.base  # an adapter is trained on in full precision
         device, folder = self.options.device, self.work / name
         losses = train(model, stage, rows, folder, settings, device=device, on_progress=_say).losses
@@ -133,8 +136,9 @@ def kaft(bench: Bench) -> None:
         told: dict[str, Any] = {}
         if name != "base":
             built = build_kaft(bench.learnt, bench.own, replace(MIXTURES[name], seed=options.seed))
-            many = built.rows * (options.examples // len(built.rows) + 1)  # few questions are seen again
-            told = {"drops": built.drops, **bench.trained(name, "sft", many[: options.examples])}
+            again = 1 if name.endswith("once") else options.examples // len(built.rows) + 1
+            many = (built.rows * again)[: options.examples]
+            told = {"drops": built.drops, **bench.trained(name, "sft", many)}
         bench.told(name, {**told, **dataclasses.asdict(evaluate_kaft(rows, bench.answers(name, rows)))})
 
 
@@ -191,7 +195,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=2, help="of a context of KnowPO")
     parser.add_argument("--words", type=int, default=35, help="of a passage; longer ones are left out")
     parser.add_argument("--tokens", type=int, default=256, help="of a prompt and its answer")
-    parser.add_argument("--epochs", type=float, default=1)
+    parser.add_argument("--epochs", type=float, default=1, help="of examples; pairs are seen once")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--dpo-rate", type=float, default=2e-4)

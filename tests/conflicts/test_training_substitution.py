@@ -78,6 +78,7 @@ def test_only_slots_are_filled() -> None:
         (f"In {SLOT}, once Kristiania.", ["Oslo", "Kristiania"], "Rome", Refusal.ALIAS_LEFT),
         (f"In {SLOT}, not Rome.", ["Oslo"], "Rome", Refusal.REPLACEMENT_PRESENT),
         (f"She was an {SLOT}.", ["actor"], "film actor", Refusal.REPLACEMENT_HAS_ALIAS),
+        (f"She was a {SLOT}er.", ["golf"], "mini golf", Refusal.REPLACEMENT_HAS_ALIAS),
         (f"In {SLOT}.", [], "Rome", Refusal.EMPTY_ANSWER),
     ],
 )

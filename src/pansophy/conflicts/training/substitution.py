@@ -89,7 +89,8 @@ def fill(context: str, answers: Sequence[str], replacement: str, *, slot: str = 
     """Put `replacement` into every slot of `context`, and change nothing else.
 
     A text that also tells the answer outside its slots is refused, as is one that tells the replacement there: the
-    slots would not decide what it says.
+    slots would not decide what it says. So is a replacement that has an alias in it, though a slot inside a word
+    ("[ENTITY]er") may hide it there: a reply that names it would name the answer too.
     """
     new = replacement.strip()
     names = [answer.strip() for answer in answers if answer.strip()]
@@ -104,7 +105,7 @@ def fill(context: str, answers: Sequence[str], replacement: str, *, slot: str = 
     if mentions(rest, [new]):
         return Substitution(refusal=Refusal.REPLACEMENT_PRESENT)
     edited = new.join(parts)
-    if mentions(edited, names):
+    if mentions(edited, names) or mentions(new, names):
         return Substitution(refusal=Refusal.REPLACEMENT_HAS_ALIAS)
     return Substitution(edited, len(parts) - 1)
 
