@@ -8,7 +8,8 @@ The files are DYNAMICQA's. Subjects are split between training and testing; ever
 kaft asks with the true passage, the edited one, an irrelevant one and none. Systems: base (the model as it is, behind
 the three answered questions that it is shown when it is asked for its own answers); relevant (trained on true passages
 alone); kaft (the whole mixture); no-counterfactual (without edited passages); gold-labels (the true answer taught where
-the model's own is due); all from the same number of examples. relevant-once sees each true passage once, about as often as kaft does.
+the model's own is due); all from the same number of examples; and relevant-once, which sees each true passage once,
+about as often as kaft does.
 
 knowpo asks with several passages, one of which tells the answer, or none. Systems: base (as above); sft (the examples);
 knowpo (the pairs after them); adherence-only (only the pairs about relevant contexts after them).
