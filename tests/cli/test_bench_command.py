@@ -464,6 +464,8 @@ def test_list_says_where_datasets_are_or_how_to_say_it(data: Path, monkeypatch: 
     listed = bench("list").stdout
     for name in ("babilong", "ruler", "hotpotqa", "musique", "infinitebench", "longbench", "questions", "extagents"):
         assert name in listed
+    for name in ("knowledge-solver: ", "ikea: "):
+        assert name in listed
 
 
 def test_a_missing_dataset_is_a_clear_error(tmp_path: Path) -> None:

@@ -44,4 +44,4 @@ def test_the_links_of_the_guide_lead_somewhere() -> None:
         path, _, anchor = target.partition("#")
         page = GUIDE.parent / path
         assert page.exists()
-        assert not anchor or f"## {anchor}" in page.read_text("utf-8").lower()
+        assert not anchor or f"## {anchor.replace('-', ' ')}" in page.read_text("utf-8").lower()

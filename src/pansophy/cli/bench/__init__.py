@@ -15,7 +15,9 @@ from pansophy.cli.ask import STRATEGIES
 from pansophy.cli.bench import files, generated
 from pansophy.cli.bench.benchmark import filters, measures
 from pansophy.cli.bench.conflicts import conflicts
+from pansophy.cli.bench.ikea import ikea
 from pansophy.cli.bench.judge import judge
+from pansophy.cli.bench.knowledge_solver import knowledge_solver
 from pansophy.cli.bench.options import USUAL
 from pansophy.cli.bench.pike_rag import pike_rag
 
@@ -36,6 +38,8 @@ app.add_typer(only, name="filter")
 app.command()(judge)
 app.command()(conflicts)
 app.command("pike-rag")(pike_rag)
+app.command()(ikea)
+app.command("knowledge-solver")(knowledge_solver)
 
 
 @app.command("list")
@@ -63,6 +67,10 @@ def list_datasets() -> None:
     typer.echo(f"  {', '.join(INFINITEBENCH_TASKS)}")
     typer.echo("longbench: hard questions with four choices, LongBench v2 (Bai et al. 2024); --data data.json")
     typer.echo("questions: your own, with their texts or over a corpus; --data FILE.jsonl")
+    typer.echo(
+        "knowledge-solver: a model walks a graph of facts, questions made of it; --data FOLDER, or FILE of triples"
+    )
+    typer.echo("ikea: from which share of right memories on a reward stops a search; made on the spot")
     typer.echo(f"strategies: {', '.join(STRATEGIES)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,13 @@ class KnowledgeGraph:
         triples = [(str(head), str(data.get(relation, "")), str(tail)) for head, tail, data in graph.edges(data=True)]
         names = {str(node): (str(data[name]),) for node, data in graph.nodes(data=True) if data.get(name)}
         return cls(triples, names=names)
+
+    def shuffled(self, seed: int) -> KnowledgeGraph:
+        """A graph whose facts each lead to the end of another one's: as much is said, and hardly anything is right."""
+        ends = [tail for _, _, tail in self.triples]
+        random.Random(seed).shuffle(ends)
+        triples = [(head, relation, end) for (head, relation, _), end in zip(self.triples, ends, strict=True)]
+        return KnowledgeGraph(triples, names=self._names, relations=self._relations)
 
     def __len__(self) -> int:
         return len(self._edges)

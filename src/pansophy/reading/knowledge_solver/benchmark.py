@@ -1,0 +1,271 @@
+"""Whether walking a graph helps a model: questions over a graph, answered with it, without it, and by two controls.
+
+A question asks which of four concepts is linked to another by one in between: the right one is two hops away, the
+others have a relation of the same kind and are four or more hops away. The worlds it is answered in are the graph, no
+graph, one whose facts lead to other ends, and the graph walked by somebody who takes any of the listed facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pansophy.errors import RunError, SourceError, UsageError
+from pansophy.evaluation.files import refuse_difference, text_of
+from pansophy.evaluation.report.statistics import bootstrap
+from pansophy.models import ChatModel, ScriptedModel
+from pansophy.reading.knowledge_solver.dialogues import Choice
+from pansophy.reading.knowledge_solver.graph import KnowledgeGraph
+from pansophy.reading.knowledge_solver.linking import NameLinker
+from pansophy.reading.knowledge_solver.solver import KnowledgeSolver
+from pansophy.reading.knowledge_solver.walk import Status
+from pansophy.types import ChatMessage
+
+NAMES, FACTS = "medical-ddb_names.json", "medical-ddb_relas.json"
+"""The files of the Disease Database in QA-GNN's repository."""
+RELATIONS = {"0": "belongs to", "2": "may cause", "3": "is a kind of", "4": "is a risk for", "233": "may treat"}
+"""As they read; all others "is linked to"."""
+MOST_NEIGHBOURS = 40
+"""Concepts with more are neither asked about nor are they the one in between: everything is near to them."""
+MOST_TRIES = 1000
+"""In a row without a question, after which a graph is taken to hold no more of them."""
+GRAPH, NONE, SHUFFLED, ANY = "graph", "none", "shuffled", "graph, any fact taken"
+WORLDS = (GRAPH, NONE, SHUFFLED, ANY)
+
+Row = dict[str, Any]
+"""What came of a question in a world."""
+FIELDS = ("world", "question", "right", "status", "hops", "calls", "valid")
+"""Of a row. `valid`: the path is of facts of the graph."""
+
+
+def read_graph(path: str | Path) -> KnowledgeGraph:
+    """The graph that is measured on.
+
+    Args:
+        path: a file of triples, or a folder with the Disease Database of QA-GNN's repository.
+
+    Raises:
+        SourceError: there is nothing there, or a file of it can't be read, or has a broken row; says which.
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise SourceError(f"there is no {place}: name a file of triples, or the folder with {NAMES} and {FACTS}")
+    return _disease_database(place) if place.is_dir() else KnowledgeGraph.from_file(place)
+
+
+def _disease_database(folder: Path) -> KnowledgeGraph:
+    called: dict[str, list[str]] = {}
+    for name, (node, preferred) in _entries(folder / NAMES, ("node", "preferred")):
+        names = called.setdefault(node, [])
+        names.insert(0 if preferred == "1" else len(names), name)
+    triples = [
+        (head, relation, tail) for _, (head, tail, relation) in _entries(folder / FACTS, ("head", "tail", "relation"))
+    ]
+    relations = {relation: RELATIONS.get(relation, "is linked to") for _, relation, _ in triples}
+    return KnowledgeGraph(triples, names=called, relations=relations)
+
+
+def _entries(path: Path, cells: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """The entries of a JSON object whose values are lists of these strings."""
+    form = f"[{', '.join(cells)}]"
+    try:
+        told = json.loads(text_of(path))
+    except ValueError as error:
+        raise SourceError(f"{path} is no JSON: {error}") from error
+    if not isinstance(told, dict) or not told:
+        raise SourceError(f"{path} is no object with entries {form}")
+    for key, row in told.items():
+        if not isinstance(row, list) or len(row) != len(cells) or not all(isinstance(cell, str) for cell in row):
+            raise SourceError(f"{path}, entry {key!r}: not {form}, each a string")
+        yield key, row
+
+
+def make_choices(graph: KnowledgeGraph, count: int, seed: int = 0) -> list[Choice]:
+    """Questions of which the graph knows the answer, the same ones for the same seed.
+
+    Raises:
+        UsageError: the graph is too small for so many; says how many there are.
+    """
+    chance = random.Random(seed)
+    around = {node: {edge.end for edge in graph.neighbours(node)} for node in graph.nodes}
+    quiet = [node for node in graph.nodes if 1 < len(around[node]) <= MOST_NEIGHBOURS]
+    linker = NameLinker(graph.names())
+    made: list[Choice] = []
+    tries = 0
+    while len(made) < count:
+        tries += 1
+        if tries > MOST_TRIES or not quiet:
+            raise UsageError(
+                f"{len(made)} of {count} questions could be made: the graph has too few concepts that are four or more "
+                "hops apart; ask for fewer questions, or take a larger graph"
+            )
+        choice = _choice(graph, around, quiet, linker, chance)
+        if choice is not None:
+            made.append(choice)
+            tries = 0
+    return made
+
+
+def _choice(
+    graph: KnowledgeGraph,
+    around: Mapping[str, set[str]],
+    quiet: Sequence[str],
+    linker: NameLinker,
+    chance: random.Random,
+) -> Choice | None:
+    """A question about a concept that is drawn; None if there is none to be asked about it.
+
+    Args:
+        graph: knows the answer.
+        around: the neighbours of each concept.
+        quiet: concepts that may be asked about.
+        linker: finds what a question names.
+        chance: draws the concept, its options and their order.
+    """
+    asked = chance.choice(quiet)
+    near = _within(around, asked, 3)
+    between = [node for node in sorted(around[asked]) if len(around[node]) <= MOST_NEIGHBOURS]
+    right = [x for node in between for x in sorted(around[node]) if x != asked and x not in around[asked]]
+    if not right:
+        return None
+    gold = chance.choice(right)
+    kind = {edge.relation for edge in graph.neighbours(gold)}
+    far = [node for node in quiet if node not in near and kind & {edge.relation for edge in graph.neighbours(node)}]
+    if len(far) < 3:
+        return None
+    listed = [graph.name(node) for node in [gold, *chance.sample(far, 3)]]
+    if len({name.casefold() for name in listed}) < 4:
+        return None
+    place = chance.randrange(4)
+    shown = [*listed[1:][:place], listed[0], *listed[1:][place:]]
+    question = f"Which of these is most closely related to {graph.name(asked)}?"
+    if linker(question) != [asked]:
+        return None  # the name holds another concept's
+    return Choice(question, tuple(shown), place)
+
+
+def _within(around: Mapping[str, set[str]], node: str, hops: int) -> set[str]:
+    found, edge = {node}, {node}
+    for _ in range(hops):
+        edge = {other for one in edge for other in around[one]} - found
+        found |= edge
+    return found
+
+
+async def measure(
+    graph: KnowledgeGraph,
+    model: ChatModel,
+    questions: Sequence[Choice],
+    *,
+    seed: int = 0,
+    done: Iterable[Row] = (),
+    on_row: Callable[[Sequence[Row]], None] | None = None,
+) -> list[Row]:
+    """Ask every question in every world.
+
+    Args:
+        graph: what is walked.
+        model: who walks.
+        questions: of which the graph knows the answer.
+        seed: of the shuffled graph, and of whoever takes any fact.
+        done: rows of an earlier call that was broken off; what they tell isn't asked again. Whoever takes any fact
+            begins anew, since one row after the other draws from the same chance.
+        on_row: told all rows up to now after each question that was asked.
+
+    Raises:
+        UsageError: there are no questions.
+        ModelError: as `KnowledgeSolver.asolve`.
+    """
+    if not questions:
+        raise UsageError("there are no questions to measure with")
+    worlds: dict[str, tuple[KnowledgeGraph, ChatModel]] = {
+        GRAPH: (graph, model),
+        NONE: (KnowledgeGraph([]), model),
+        SHUFFLED: (graph.shuffled(seed), model),
+        ANY: (graph, _anybody(seed)),
+    }
+    known = {(row["world"], row["question"]): row for row in done if row["world"] != ANY}
+    rows: list[Row] = []
+    for world, (walked, walker) in worlds.items():
+        solver = KnowledgeSolver(walked, walker)
+        linked = {frozenset((head, tail)) for head, _, tail in walked.triples}
+        for number, item in enumerate(questions):
+            if (world, number) in known:
+                rows.append(known[world, number])
+                continue
+            rows.append({"world": world, "question": number, **await _walked(solver, item, linked)})
+            if on_row is not None:
+                on_row(rows)
+    return rows
+
+
+async def _walked(solver: KnowledgeSolver, item: Choice, linked: set[frozenset[str]]) -> Row:
+    done = await solver.asolve(item.question, item.options)
+    return {
+        "right": done.option == item.right,
+        "status": str(done.status),
+        "hops": len(done.path),
+        "calls": done.usage.calls,
+        "valid": all(frozenset((edge.start, edge.end)) in linked for edge in done.path),
+    }
+
+
+def _anybody(seed: int) -> ScriptedModel:
+    """Takes one of the numbers or letters that are listed."""
+    chance = random.Random(seed)
+
+    def reply(messages: Sequence[ChatMessage], schema: object) -> str:
+        listed: list[str] = re.findall(r"^(\d+|[A-Z])\. ", messages[-1].content, re.MULTILINE)
+        return chance.choice(listed)
+
+    return ScriptedModel(reply, window=8192)
+
+
+def summary(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """By world: accuracy with its 95 % interval, the share of walks that reached an option, accuracy of these (None if
+    there are none), and the model's calls a question."""
+    worlds = [world for world in WORLDS if any(row["world"] == world for row in rows)]
+    return {world: _summed([row for row in rows if row["world"] == world]) for world in worlds}
+
+
+def _summed(rows: Sequence[Row]) -> dict[str, Any]:
+    reached = [row for row in rows if row["status"] == Status.REACHED]
+    accuracy = bootstrap([float(row["right"]) for row in rows])
+    return {
+        "accuracy": [round(accuracy.mean, 3), round(accuracy.low, 3), round(accuracy.high, 3)],
+        "reached": round(len(reached) / len(rows), 3),
+        "accuracy_given_reached": round(sum(row["right"] for row in reached) / len(reached), 3) if reached else None,
+        "mean_calls": round(sum(row["calls"] for row in rows) / len(rows), 2),
+    }
+
+
+def fingerprint(graph: KnowledgeGraph, questions: Sequence[Choice]) -> str:
+    """SHA-256 of the facts and the questions, so that results over others aren't gone on with."""
+    told = [graph.triples, [[one.question, one.options, one.right] for one in questions]]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def rows_before(path: Path, made: Mapping[str, Any]) -> list[Row]:
+    """The rows of a result that was broken off; none if there is no such file.
+
+    Args:
+        path: the result file.
+        made: what the file must tell of how it was made.
+
+    Raises:
+        RunError: the file holds something else, or was made otherwise; says in what.
+    """
+    if not path.exists():
+        return []
+    try:
+        before = json.loads(path.read_text("utf-8"))
+        rows = [{name: row[name] for name in FIELDS} for row in before["rows"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is no result of this benchmark ({error!r}); use another file") from error
+    refuse_difference(path, {name: before.get(name) for name in made}, made)
+    return rows
