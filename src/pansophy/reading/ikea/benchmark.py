@@ -31,6 +31,13 @@ BOTH, EASY, HARD = "easy and hard", "only easy", "only hard"
 HALF_KNOWN = 0.5
 KINDS = {"known": (1.0, 0.75), "half known": (HALF_KNOWN, 0.5), "unknown": (0.0, 0.25)}
 """Probability that a direct answer is right, and mean familiarity, of the boundary's questions."""
+LEARNT_FROM: Mapping[str, tuple[tuple[str, ...], str]] = {
+    BOTH: (("known", "unknown"), IKEA),
+    EASY: (("known",), IKEA),
+    HARD: (("unknown",), IKEA),
+    f"{BOTH}, {EXACT_MATCH}": (("known", "unknown"), EXACT_MATCH),
+}
+"""The boundary's kinds of questions that are learnt from, and under which arm."""
 
 Progress = Callable[[int, int, str], None]
 """Told how many learners of how many are done, and what came of the last ones."""
@@ -111,7 +118,7 @@ class Measured:
 
 def measure(settings: LearnerSettings = LearnerSettings(), on_progress: Progress | None = None) -> Measured:
     """Train all learners and see when they search."""
-    total = (len(ARMS) * len(SHARES) + 4) * settings.seeds
+    total = (len(ARMS) * len(SHARES) + len(LEARNT_FROM)) * settings.seeds
     rates: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
     done = 0
     for arm in ARMS:
@@ -151,14 +158,9 @@ def boundary(seed: int, settings: LearnerSettings) -> dict[str, dict[str, float]
         kind: [Question(share, chance.gauss(familiarity, 0.1)) for _ in range(settings.questions)]
         for kind, (share, familiarity) in KINDS.items()
     }
-    known, unknown = asked["known"], asked["unknown"]
     found = {}
-    for name, taught, arm in (
-        (BOTH, [*known, *unknown], IKEA),
-        (EASY, known, IKEA),
-        (HARD, unknown, IKEA),
-        (f"{BOTH}, {EXACT_MATCH}", [*known, *unknown], EXACT_MATCH),
-    ):
+    for name, (kinds, arm) in LEARNT_FROM.items():
+        taught = [question for kind in kinds for question in asked[kind]]
         chooser = learn(taught, steps=2 * settings.steps, group=settings.group, seed=seed, **ARMS[arm])
         found[name] = {
             **{f"search rate, {kind}": chooser.search_rate(questions) for kind, questions in asked.items()},
@@ -170,8 +172,8 @@ def boundary(seed: int, settings: LearnerSettings) -> dict[str, dict[str, float]
 def _mean(told: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
     """The means over seeds."""
     return {
-        name: {measure: round(fmean(of_seed[name][measure] for of_seed in told), 4) for measure in measures}
-        for name, measures in told[0].items()
+        name: {what: round(fmean(of_seed[name][what] for of_seed in told), 4) for what in found}
+        for name, found in told[0].items()
     }
 
 
