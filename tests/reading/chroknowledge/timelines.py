@@ -55,7 +55,7 @@ def probed(categories: str, *, objects: Sequence[str] = (), said: str = "", firs
 
 def asked_of(messages: Sequence[ChatMessage]) -> tuple[str, str]:
     """The stamp and the subject of a probe."""
-    found = re.fullmatch(r"In (\S+), (\S+), employer, \[Object\]", messages[-1].content)
+    found = re.fullmatch(r"In (\S+), (\S+), \w+, \[Object\]", messages[-1].content)
     assert found is not None
     return found[1], found[2]
 

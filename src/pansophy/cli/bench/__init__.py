@@ -14,8 +14,10 @@ import typer
 from pansophy.cli.ask import STRATEGIES
 from pansophy.cli.bench import files, generated
 from pansophy.cli.bench.benchmark import filters, measures
+from pansophy.cli.bench.chroknowledge import chroknowledge
 from pansophy.cli.bench.conflicts import conflicts
 from pansophy.cli.bench.ikea import ikea
+from pansophy.cli.bench.jointlm import jointlm
 from pansophy.cli.bench.judge import judge
 from pansophy.cli.bench.knowledge_solver import knowledge_solver
 from pansophy.cli.bench.options import USUAL
@@ -40,6 +42,8 @@ app.command()(conflicts)
 app.command("pike-rag")(pike_rag)
 app.command()(ikea)
 app.command("knowledge-solver")(knowledge_solver)
+app.command()(jointlm)
+app.command()(chroknowledge)
 
 
 @app.command("list")
@@ -71,6 +75,10 @@ def list_datasets() -> None:
         "knowledge-solver: a model walks a graph of facts, questions made of it; --data FOLDER, or FILE of triples"
     )
     typer.echo("ikea: from which share of right memories on a reward stops a search; made on the spot")
+    typer.echo(
+        "jointlm: dialogues over tables and notes, MultiWOZ with DSTC9's FAQs (Mishra et al. 2023); --data FOLDER"
+    )
+    typer.echo("chroknowledge: timelines with gaps, planted in a small model (Park et al. 2024); made on the spot")
     typer.echo(f"strategies: {', '.join(STRATEGIES)}")
 
 

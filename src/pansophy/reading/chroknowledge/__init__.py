@@ -2,7 +2,8 @@
 
 Park et al. 2024, arXiv 2410.09870. `facts.py` and `bench.py` are what is true when (ChroKnowBench), `probe.py` asks and
 `categories.py` judges (ChroKnowledge), `prompter.py` asks again (ChroKnowPrompt), `run.py` and `measure.py` do it for
-whole benches, `report.py` and `page.py` say what came of it; all wording is in `prompts.py`.
+whole benches, `report.py` and `page.py` say what came of it; all wording is in `prompts.py`. `benchmark.py` plants gaps
+in a small model, to be found again.
 
     from pansophy.reading.chroknowledge import ChronoBench, repair
     report = repair("embedded", ChronoBench.from_file("facts.csv"), "results/facts")

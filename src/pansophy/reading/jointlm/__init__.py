@@ -4,7 +4,8 @@ Mishra, Contractor and Raghu 2023, "Joint Reasoning on Hybrid-knowledge sources 
 2210.07295. `store.py` holds the entities, `dialogues.py` and `multiwoz.py` read what was said, `labels.py` tells which
 entities a turn is about, `balance.py` moves facts between table and documents by max-cut. `ranking.py` has the
 baselines and the two stages, `match.py` a ranker by words with learnt weights, `prompts.py` and `model.py`
-(`seq2seq.py`) the joint model; `agent.py` replies, `evaluate.py` measures with `metrics.py`.
+(`seq2seq.py`) the joint model; `agent.py` replies, `evaluate.py` measures with `metrics.py`; `benchmark.py` and
+`benchmark_model.py` run the paper's checks.
 
     from pansophy.reading.jointlm import HybridStore, JointAgent, read_dialogues
     agent = JointAgent.train("agent", HybridStore.read("store.jsonl"), read_dialogues("said.jsonl"))
