@@ -13,7 +13,7 @@ from pansophy import ScriptedModel
 from pansophy.errors import RunError, SourceError, UnknownModel, UsageError
 from pansophy.models.white_box.adapters import CARD, CONFIG, WEIGHTS
 from pansophy.reading.cook import Card, CardPool, CardTraining, CooK, CookSettings, SharedBases
-from pansophy.reading.cook.training import blocks_of
+from pansophy.reading.cook.training import Blocks, tokens_of
 from pansophy.reading.cook.writing import Draw
 
 SHORT = CardTraining(learning_rate=2e-2, epochs=3, batch=2, max_tokens=8, rank=4, alpha=8, save_every=2)
@@ -94,16 +94,61 @@ def test_a_folder_with_another_card_or_text_is_refused(base: Path, cards: dict[s
     assert folder is not None
     with pytest.raises(RunError, match="holds the card rome"):
         Card.train(TEXTS["rome"], base, "other", "Knows rome.", output=folder, settings=SHORT)
-    with pytest.raises(RunError, match="blocks_sha256"):
+    with pytest.raises(RunError, match="tokens_sha256"):
         Card.train(TEXTS["oslo"], base, "rome", "Knows rome.", output=folder, settings=SHORT)
 
 
 def test_blocks_are_the_joined_text_without_what_is_left_over() -> None:
     words = tokenizer()
-    blocks = blocks_of(words, ["a city is", "lit by Ida"], 3)
-    assert [words.decode(block) for block in blocks] == ["a city is", "<end>lit by"]
-    with pytest.raises(UsageError, match="a block 128"):
-        blocks_of(words, ["a city is"], 128)
+    documents = tokens_of(words, ["a city is", "lit by Ida"])
+    blocks = Blocks(documents, 3, seed=0)
+    assert [words.decode(blocks[place]["input_ids"]) for place in range(len(blocks))] == ["a city is", "<end>lit by"]
+    assert blocks[1]["labels"] == blocks[1]["input_ids"]
+    with pytest.raises(UsageError, match="has 8 tokens, and a block 128"):
+        Blocks(documents, 128, seed=0)
+
+
+def test_each_epoch_joins_the_documents_in_another_order() -> None:
+    documents = [[number] * 3 for number in range(20)]
+    blocks = Blocks(documents, 3, seed=1)
+    epochs = []
+    for epoch in (0, 1, 2, 1):
+        blocks.begin(epoch)
+        epochs.append([blocks[place]["input_ids"] for place in range(len(blocks))])
+    assert epochs[0] == documents
+    assert epochs[1] != epochs[0]
+    assert epochs[2] not in (epochs[0], epochs[1])
+    assert epochs[3] == epochs[1]
+    assert all(sorted(epoch) == documents for epoch in epochs)
+
+
+def test_a_training_goes_on_in_the_order_of_its_epoch(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / f"{number}.txt" for number in range(6)]
+    for path, word in zip(files, ("Paris", "Rome", "Oslo", "Bern", "Ida", "Ben"), strict=True):
+        path.write_text(f"a city is lit by {word}")
+    settings = replace(SHORT, epochs=2, batch=1, save_every=1)
+    begun, begin = [], Blocks.begin
+
+    def noted(blocks: Blocks, epoch: int) -> None:
+        begun.append(epoch)
+        begin(blocks, epoch)
+
+    monkeypatch.setattr(Blocks, "begin", noted)
+
+    def broken(progress: object) -> None:
+        if progress.step == 9:  # type: ignore[attr-defined] # of ten, five an epoch
+            raise KeyboardInterrupt
+
+    whole = Card.train(files, base, "city", "Knows cities.", output=tmp_path / "whole", settings=settings)
+    assert begun == [0, 0, 1]  # made, and two epochs
+    with pytest.raises(KeyboardInterrupt):
+        Card.train(files, base, "city", "Knows.", output=tmp_path / "c", settings=settings, on_progress=broken)
+    begun.clear()
+    again = Card.train(files, base, "city", "Knows cities.", output=tmp_path / "c", settings=settings)
+    assert begun == [0, 1]
+    assert again.digest == whole.digest
 
 
 def test_files_are_read_each_as_a_document(base: Path, cards: dict[str, Card], tmp_path: Path) -> None:
