@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -25,13 +26,13 @@ TEXT = "the capital of is was Paris Rome Oslo Bern France Italy Norway in a city
 WORDS = TEXT.split()
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word, with or without a blank in front; letters for all other words."""
-    pieces = ["<unk>", "<end>", *WORDS, *("▁" + word for word in WORDS), "▁", *map(chr, range(33, 127)), "\n"]
+def tokenizer(words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
+    """One token for each of these words, with or without a blank in front; letters for all others."""
+    pieces = ["<unk>", "<end>", *words, *("▁" + word for word in words), "▁", *map(chr, range(33, 127)), "\n"]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     raw.normalizer = normalizers.Replace(" ", "▁")
-    known = "|".join(sorted(WORDS, key=len, reverse=True)).replace(".", r"\.").replace("?", r"\?")
+    known = "|".join(sorted(words, key=len, reverse=True)).replace(".", r"\.").replace("?", r"\?")
     raw.pre_tokenizer = pre_tokenizers.Split(Regex(f"▁?(?:{known})|."), behavior="isolated")
     raw.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
     return PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", eos_token="<end>")

@@ -28,7 +28,7 @@ def train(
         typer.Option("--output", "-o", help="The card's folder.", show_default="among the cards of pansophy card ask"),
     ] = None,
     licence: Annotated[str, typer.Option(help="Of the texts, and so of the card.")] = "",
-    epochs: Annotated[float, typer.Option(help="How often every block is seen.")] = 1.0,
+    epochs: Annotated[float, typer.Option(help="How often the text is seen; begin with 30 for a small one.")] = 1.0,
     learning_rate: Annotated[float, typer.Option(help="The highest; it falls to 0.")] = 1e-3,
     batch: Annotated[int, typer.Option(min=1, help="Blocks of a step.")] = 16,
     block: Annotated[int, typer.Option(min=2, help="Tokens of a block.")] = 128,
@@ -42,7 +42,7 @@ def train(
 ) -> None:
     """Train a card on texts; what was broken off is gone on with by the same command.
 
-    For example: pansophy card train notes/*.md --name harbour -d "harbours and ships" --epochs 8
+    For example: pansophy card train notes/*.md --name harbour -d "harbours and ships" --epochs 30
     """
     from pansophy.reading.cook import Card, CardTraining
 

@@ -3,7 +3,8 @@
 Feng, Shi, Bai, Balachandran, He and Tsvetkov 2023, arXiv 2305.09955, published as "Knowledge Card: Filling LLMs'
 Knowledge Gaps with Plug-in Specialized Language Models". `cards.py` and `training.py` make cards, `pool.py` keeps them,
 `writing.py` has them write; `selectors.py` and `stand_ins.py` choose documents; `bottom_up.py` and `top_down.py` are
-the two ways to ask (`asking.py`), `moco.py` a cheap third; all wording is in `prompts.py`.
+the two ways to ask (`asking.py`), `moco.py` a cheap third; all wording is in `prompts.py`. `benchmark.py` measures what
+a card is worth, and `factcheck.py` what the check of facts is, on the races of `midterms.py`.
 
     from pathlib import Path
     from pansophy.reading.cook import Card, answer

@@ -65,6 +65,9 @@ class CookSettings:
 class CardTraining(TrainingSettings):
     """How a card is trained: the fields of `TrainingSettings` (of which `beta` has no meaning here), and two more.
 
+    One epoch is the authors' choice, for texts of many million tokens. Of a small text it teaches the form and hardly a
+    fact: ten were too few for a hundred facts (docs/experiments.md), so begin with 30.
+
     Args:
         dropout: of the matrices.
         weight_decay: of the optimiser.
