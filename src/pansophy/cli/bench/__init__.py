@@ -16,9 +16,9 @@ from pansophy.cli.bench import files, generated
 from pansophy.cli.bench.benchmark import filters, measures
 from pansophy.cli.bench.chroknowledge import chroknowledge
 from pansophy.cli.bench.conflicts import conflicts
+from pansophy.cli.bench.cook import cook, factcheck
 from pansophy.cli.bench.ikea import ikea
 from pansophy.cli.bench.jointlm import jointlm
-from pansophy.cli.bench.cook import cook, factcheck
 from pansophy.cli.bench.judge import judge
 from pansophy.cli.bench.knowledge_solver import knowledge_solver
 from pansophy.cli.bench.options import USUAL
@@ -73,9 +73,9 @@ def list_datasets() -> None:
     typer.echo("infinitebench: questions on texts beyond 100,000 tokens (Zhang et al. 2024); --data TASK.jsonl")
     typer.echo(f"  {', '.join(INFINITEBENCH_TASKS)}")
     typer.echo("longbench: hard questions with four choices, LongBench v2 (Bai et al. 2024); --data data.json")
+    typer.echo("questions: your own, with their texts or over a corpus; --data FILE.jsonl")
     typer.echo("cook: who won which race of the 2022 U.S. midterm elections (MidtermQA, Feng et al. 2023)")
     typer.echo("  --data midtermqa-openbook.json; cook-factcheck reads the same file")
-    typer.echo("questions: your own, with their texts or over a corpus; --data FILE.jsonl")
     typer.echo(
         "knowledge-solver: a model walks a graph of facts, questions made of it; --data FOLDER, or FILE of triples"
     )
