@@ -58,10 +58,10 @@ def _table(measured: Measured) -> str:
     from pansophy.reading.ikea.benchmark import KINDS, SHARES
 
     lines = ["Search rate where memory is right at", f"{'':20}" + "".join(f"{one:6.2f}" for one in SHARES) + "   .5 at"]
-    for arm, told in measured.means.items():
+    for arm, rates in measured.means.items():
         at = measured.switch[arm]
         passed = "never" if at is None else f"{at:.3f}"
-        lines.append(f"{arm:20}" + "".join(f"{one:6.2f}" for one in told) + f"{passed:>8}")
+        lines.append(f"{arm:20}" + "".join(f"{one:6.2f}" for one in rates) + f"{passed:>8}")
     lines += [
         "",
         "Search rate and exact match by what was learnt from",
