@@ -257,7 +257,10 @@ def test_a_folder_is_loaded_and_gives_what_was_saved(tmp_path: Path) -> None:
     network().save_pretrained(tmp_path / "tiny")
     tokenizer().save_pretrained(tmp_path / "tiny")
     white = WhiteBoxModel.load(tmp_path / "tiny")
-    assert torch.equal(white.next_log_probs(PROMPTS), model().next_log_probs(PROMPTS))
+    saved = model().network.state_dict()
+    assert all(torch.equal(one, saved[name]) for name, one in white.network.state_dict().items())
+    # not to the last bit: numbers that stand elsewhere in memory may be added up in another order
+    assert torch.allclose(white.next_log_probs(PROMPTS), model().next_log_probs(PROMPTS), atol=1e-5)
     assert white.identity == "folder:tiny"
     assert not any(parameter.requires_grad for parameter in white.network.parameters())
     half = WhiteBoxModel.load(tmp_path / "tiny", dtype="float16")
@@ -309,7 +312,8 @@ def test_a_gguf_file_is_unpacked_once_and_answers(smollm2_file: Path, models_hom
     stamp = (kept / "model.safetensors").stat().st_mtime_ns
     again = WhiteBoxModel.load(smollm2_file, home=models_home)
     assert (kept / "model.safetensors").stat().st_mtime_ns == stamp
-    assert torch.equal(again.next_log_probs(PROMPTS), first.next_log_probs(PROMPTS))
+    kept = first.network.state_dict()
+    assert all(torch.equal(one, kept[name]) for name, one in again.network.state_dict().items())
 
 
 def test_nothing_of_torch_is_loaded_before_it_is_used() -> None:
