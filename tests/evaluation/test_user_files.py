@@ -46,6 +46,6 @@ def test_a_broken_line_is_named(tmp_path: Path, text: str, said: str) -> None:
 
 def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"\xff\xfe\x00")
-    for path in (tmp_path / "a.jsonl", tmp_path / "none.jsonl"):
-        with pytest.raises(SourceError, match="can't be read as UTF-8 text"):
-            text_of(path)
+    for name, said in (("a.jsonl", "as UTF-8 text: .*byte 0xff"), ("none.jsonl", "No such file"), (".", "directory")):
+        with pytest.raises(SourceError, match=f"can't be read.*{said}"):
+            text_of(tmp_path / name)

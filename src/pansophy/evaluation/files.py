@@ -46,7 +46,9 @@ def text_of(path: Path) -> str:
     """
     try:
         return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise SourceError(f"{path} can't be read as UTF-8 text: {error}") from error
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pansophy.errors import SourceError
+from pansophy.evaluation.files import text_of
 
 SLOT = "[ENTITY]"
 PARTITIONS = ("static", "temporal", "disputable")
@@ -63,11 +64,7 @@ def load_facts(path: str | Path, *, partition: str | None = None) -> list[Fact]:
         SourceError: the file can't be read, lacks a column or a row's text, or an id occurs twice; says where.
     """
     place = Path(path).expanduser()
-    try:
-        text = place.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{place} can't be read as UTF-8 text: {error}") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(text_of(place), newline=""))
     try:
         rows = list(reader)
     except csv.Error as error:
