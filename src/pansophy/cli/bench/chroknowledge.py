@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pansophy.cli.bench.options import ResultFile, write_result
+
 if TYPE_CHECKING:
     from pansophy.conflicts.training.train import Progress
     from pansophy.reading.chroknowledge.run import TimelineProgress
@@ -33,9 +35,7 @@ def chroknowledge(
     prompts: Annotated[int, typer.Option(min=1, help="For each fact and year; each is answered twice.")] = 5,
     seed: Annotated[int, typer.Option(help="Of timelines, gaps and matrices.")] = 0,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the result there as JSON.", show_default=False)
-    ] = None,
+    output: ResultFile = None,
 ) -> None:
     """Measure whether gaps planted in a small model are found year by year, and what asking again makes of them.
 
@@ -44,8 +44,6 @@ def chroknowledge(
     import time
     from dataclasses import asdict, replace
 
-    from pansophy.evaluation import provenance
-    from pansophy.evaluation.files import write_json
     from pansophy.models import WhiteBoxChat
     from pansophy.reading.chroknowledge.benchmark import SETTINGS, measure, plant, teach
 
@@ -59,19 +57,14 @@ def chroknowledge(
     answered = time.process_time()
     typer.echo(_table(found))
     if output is not None:
-        result: dict[str, Any] = {
-            "benchmark": "chroknowledge",
-            "command": provenance.command(),
-            "measured": provenance.now(),
+        told = {
             "model": chat.identity,
             "options": {"timelines": timelines, "left_out": left_out, "prompts": prompts, **asdict(settings)},
             "loss": [round(loss, 3) for loss in trained.losses],
             **found,
             "cpu_seconds": {"teaching": round(taught - started, 1), "asking": round(answered - taught, 1)},
-            "machine": provenance.machine(),
-            "versions": {**provenance.versions(), **provenance.versions_of("torch", "transformers", "trl", "peft")},
         }
-        write_json(output, result)
+        write_result(output, "chroknowledge", told, "torch", "transformers", "trl", "peft")
 
 
 def _say(words: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from pansophy.cli.bench.options import ResultFile, write_result
 
 FEWEST_FOR_HEADS = 20
 """Known facts, half of which locate heads and half of which judge them."""
@@ -18,9 +19,7 @@ def conflicts(
         typer.Option(help="Facts with lies: a JSON file as JUICE's relation sets, or JSON lines.", show_default=False),
     ],
     model: Annotated[str, typer.Option("--model", "-m", help="As for pansophy conflict ask.")] = "smollm2-135m",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the result there as JSON.", show_default=False)
-    ] = None,
+    output: ResultFile = None,
 ) -> None:
     """Measure on known facts whom each way of decoding follows: RM (memory) and RC (the lie), in percent.
 
@@ -28,7 +27,6 @@ def conflicts(
     """
     from pansophy.conflicts.benchmark import CONTEXTS, as_rows, measure, measure_heads, step_cost
     from pansophy.conflicts.facts import known_facts, read_facts
-    from pansophy.evaluation import provenance
     from pansophy.models import WhiteBoxModel
 
     facts = read_facts(data)
@@ -46,17 +44,12 @@ def conflicts(
             typer.echo(f"{name:24}{share.memory.mean:6.1%} {share.context.mean:6.1%} {share.other.mean:6.1%}")
     typer.echo(f"\na step of two streams takes {cost:.2f} times a plain one")
     if output is not None:
-        result: dict[str, Any] = {
-            "benchmark": "conflicts",
-            "command": provenance.command(),
-            "measured": provenance.now(),
+        result = {
             "model": white.identity,
             "facts": len(facts),
             "known": len(known.facts),
             "alike": known.alike,
             "results": {kind: as_rows(told) for kind, told in found.items()},
             "two_streams_over_one": round(cost, 3),
-            "machine": provenance.machine(),
-            "versions": {**provenance.versions(), **provenance.versions_of("torch", "transformers")},
         }
-        output.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+        write_result(output, "conflicts", result, "torch", "transformers")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pansophy.cli.bench.options import BaseUrl
+from pansophy.cli.bench.options import BaseUrl, ResultFile, write_result
 
 if TYPE_CHECKING:
     from pansophy.conflicts.training.train import Progress
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Data = Annotated[Path, typer.Option(help="MidtermQA's open-book file, a JSON file of its authors.", show_default=False)]
 Races = Annotated[int | None, typer.Option(min=1, help="Take so many races, the first ones.", show_default="all")]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write the result there as JSON.", show_default=False)
-]
 
 
 def cook(
@@ -55,7 +52,7 @@ def cook(
     dtype: Annotated[
         str | None, typer.Option(help="Of the base: bfloat16 takes half the memory.", show_default="float32 on a CPU")
     ] = None,
-    output: Output = None,
+    output: ResultFile = None,
 ) -> None:
     """Measure what a knowledge card is worth: questions without a card, with GKP, with the right card, with another.
 
@@ -129,7 +126,7 @@ def cook(
             "scores": scores,
             "rows": [row.scores() for row in rows],
         }
-        _write(output, "cook", told, "torch", "transformers", "peft")
+        write_result(output, "cook", told, "torch", "transformers", "peft")
 
 
 def _show_scores(scores: Mapping[str, Mapping[str, Any]]) -> None:
@@ -149,7 +146,7 @@ def factcheck(
         str | None,
         typer.Option(help="local:minilm, or another, to compare by meaning.", show_default="words are compared"),
     ] = None,
-    output: Output = None,
+    output: ResultFile = None,
 ) -> None:
     """Measure how well the stand-in for a fact checker tells true claims from false ones.
 
@@ -178,7 +175,7 @@ def factcheck(
     typer.echo(f"{found.races} races, {cost} s of CPU time")
     if output is not None:
         told = {"checker": embedder or "words", "kept": kept, **asdict(found), "cpu_seconds": cost}
-        _write(output, "cook_factcheck", told)
+        write_result(output, "cook_factcheck", told)
 
 
 class TimeLeft:
@@ -201,15 +198,3 @@ class TimeLeft:
 def _show_step(name: str, progress: Progress, left: TimeLeft) -> None:
     every = max(progress.steps // 50, 1)
     left.show(f"learning {name}", progress.step, progress.steps, every=every, more=f", loss {progress.loss:.3f}")
-
-
-def _write(path: Path, benchmark: str, told: dict[str, Any], *packages: str) -> None:
-    from pansophy.evaluation import provenance
-    from pansophy.evaluation.files import write_json
-
-    made_with = {
-        "machine": provenance.machine(),
-        "versions": {**provenance.versions(), **provenance.versions_of(*packages)},
-    }
-    named = {"benchmark": benchmark, "command": provenance.command(), "measured": provenance.now()}
-    write_json(path, {**named, **told, **made_with})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pansophy.cli.bench.options import ResultFile, write_result
 
 if TYPE_CHECKING:
     from pansophy.reading.ikea.benchmark import Measured
@@ -16,9 +17,7 @@ def ikea(
     steps: Annotated[int, typer.Option(min=1, help="Of each learner; twice as many at the boundary.")] = 200,
     group: Annotated[int, typer.Option(min=2, help="Episodes of a question in a step.")] = 16,
     seeds: Annotated[int, typer.Option(min=1, help="Learners of each kind.")] = 4,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the result there as JSON.", show_default=False)
-    ] = None,
+    output: ResultFile = None,
 ) -> None:
     """Measure from which share of right memories on a learner stops searching, under three rewards.
 
@@ -27,8 +26,6 @@ def ikea(
     import time
     from dataclasses import asdict
 
-    from pansophy.evaluation import provenance
-    from pansophy.evaluation.files import write_json
     from pansophy.reading.ikea.benchmark import LearnerSettings, measure
 
     settings = LearnerSettings(questions, steps, group, seeds)
@@ -37,17 +34,12 @@ def ikea(
     seconds = round(time.process_time() - started, 1)
     typer.echo(_table(measured))
     if output is not None:
-        result = {
-            "benchmark": "ikea",
-            "command": provenance.command(),
-            "measured": provenance.now(),
+        told = {
             "options": asdict(settings),
             **measured.to_dict(),
             "cpu_seconds": seconds,
-            "machine": provenance.machine(),
-            "versions": {**provenance.versions(), **provenance.versions_of("torch")},
         }
-        write_json(output, result)
+        write_result(output, "ikea", told, "torch")
 
 
 def _show(done: int, total: int, said: str) -> None:

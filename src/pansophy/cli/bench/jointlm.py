@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pansophy.cli.bench.options import ResultFile, write_result
 from pansophy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,16 +46,12 @@ def jointlm(
     keep: Annotated[int, typer.Option(min=1, help="Entities that the model reads; words choose them.")] = 5,
     asked: Annotated[int, typer.Option(min=1, help="Turns that the model is measured on, in each store.")] = 40,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the result there as JSON.", show_default=False)
-    ] = None,
+    output: ResultFile = None,
 ) -> None:
     """Measure who finds the entity that a dialogue is about, with facts in tables, re-balanced, and all in notes.
 
     For example: pansophy bench jointlm --data multiwoz/ -o jointlm.json
     """
-    from pansophy.evaluation import provenance
-    from pansophy.evaluation.files import write_json
     from pansophy.reading.jointlm.benchmark import measure, read_material
 
     if (model is None) != (folder is None):
@@ -87,16 +84,11 @@ def jointlm(
     typer.echo(table)
     if output is not None:
         result = {
-            "benchmark": "jointlm",
-            "command": provenance.command(),
-            "measured": provenance.now(),
             "options": options,
             **found,
             "cpu_seconds": round(time.process_time() - started, 1),
-            "machine": provenance.machine(),
-            "versions": {**provenance.versions(), **provenance.versions_of(*packages)},
         }
-        write_json(output, result)
+        write_result(output, "jointlm", result, *packages)
 
 
 def _say(words: str) -> None:

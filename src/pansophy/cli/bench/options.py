@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,3 +76,20 @@ Threshold = Annotated[float, typer.Option(help="The F1 from which on an answer c
 Noise = Annotated[Path, typer.Option(help="A text file, or a folder of .txt files, to hide the facts in.")]
 Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Questions of each kind.")]
 ProblemSeed = Annotated[int, typer.Option(help="Of the problems and their texts.")]
+ResultFile = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the result there as JSON.", show_default=False)
+]
+
+
+def write_result(path: Path, benchmark: str, told: Mapping[str, Any], *packages: str) -> None:
+    """What a bench found, beside what it was made with; `packages` are those that it depends on beyond the usual.
+
+    Raises:
+        StoreError: it can't be written.
+    """
+    from pansophy.evaluation import provenance
+    from pansophy.evaluation.files import write_json
+
+    named = {"benchmark": benchmark, "command": provenance.command(), "measured": provenance.now()}
+    versions = {**provenance.versions(), **provenance.versions_of(*packages)}
+    write_json(path, {**named, **told, "machine": provenance.machine(), "versions": versions})
