@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pansophy.cli.bench.options import BaseUrl, Model, ProblemSeed
+from pansophy.cli.bench.options import BaseUrl, Model, ProblemSeed, write_result
 
 if TYPE_CHECKING:
     from pansophy.reading.knowledge_solver.benchmark import Row
+
+NAME = "knowledge_solver"
 
 
 def knowledge_solver(
@@ -44,8 +46,6 @@ def knowledge_solver(
     """
     import asyncio
 
-    from pansophy.evaluation import provenance
-    from pansophy.evaluation.files import write_json
     from pansophy.models import open_model
     from pansophy.reading.knowledge_solver.benchmark import (
         fingerprint,
@@ -60,27 +60,17 @@ def knowledge_solver(
     asked = make_choices(graph, questions, seed)
     walker = open_model(model, base_url=base_url)
     made = {
-        "benchmark": "knowledge_solver",
+        "benchmark": NAME,
         "model": walker.identity,
         "seed": seed,
         "questions": len(asked),
         "sha256": fingerprint(graph, asked),
     }
-    where = {"machine": provenance.machine(), "versions": provenance.versions()}
 
     def write(rows: Sequence[Row]) -> None:
         """Each answer is on disk before the next question is asked."""
-        if output is None:
-            return
-        result: dict[str, Any] = {
-            **made,
-            "command": provenance.command(),
-            "measured": provenance.now(),
-            "summary": summary(rows),
-            "rows": list(rows),
-            **where,
-        }
-        write_json(output, result)
+        if output is not None:
+            write_result(output, NAME, {**made, "summary": summary(rows), "rows": list(rows)})
 
     def tell(rows: Sequence[Row]) -> None:
         write(rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pansophy.cli.bench.options import BaseUrl, Model, ProblemSeed, SeekerModel
+from pansophy.cli.bench.options import BaseUrl, Model, ProblemSeed, ResultFile, SeekerModel, write_result
 
 if TYPE_CHECKING:
     from pansophy.corpus import Corpus
@@ -30,9 +30,7 @@ def pike_rag(
     seeker_model: SeekerModel = None,
     base_url: BaseUrl = None,
     seed: ProblemSeed = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the result there as JSON.", show_default=False)
-    ] = None,
+    output: ResultFile = None,
     trajectories: Annotated[
         Path | None,
         typer.Option(
@@ -48,8 +46,6 @@ def pike_rag(
     import asyncio
 
     from pansophy.corpus import Corpus
-    from pansophy.evaluation import provenance
-    from pansophy.evaluation.files import write_json
     from pansophy.evaluation.hops import make_pool
     from pansophy.evaluation.hops.finding import Finding, summarise
     from pansophy.models import open_pair
@@ -73,10 +69,7 @@ def pike_rag(
         """Each answer is on disk before the next question is asked."""
         if output is None:
             return
-        result: dict[str, Any] = {
-            "benchmark": "pike-rag",
-            "command": provenance.command(),
-            "measured": provenance.now(),
+        result = {
             "models": list(dict.fromkeys((reasoner.identity, seeker.identity))),
             "hops": hops,
             "decoys": decoys,
@@ -84,10 +77,8 @@ def pike_rag(
             "notes": len(pool.notes),
             "results": {name: summarise(findings) for name, findings in found.items()},
             "findings": {name: [one.describe() for one in findings] for name, findings in found.items()},
-            "machine": provenance.machine(),
-            "versions": provenance.versions(),
         }
-        write_json(output, result)
+        write_result(output, "pike-rag", result)
 
     async def work() -> None:
         try:
