@@ -28,4 +28,6 @@ def test_no_gpu_is_claimed_where_the_tool_is_missing_or_fails(monkeypatch, tmp_p
 
 def test_a_command_is_told_without_folders_and_by_its_name():
     assert provenance.command(["/opt/bin/pansophy", "bench", "--data=/data/set"]) == ["pansophy", "bench", "--data=set"]
+    assert provenance.command([".venv/bin/pansophy", "bench"]) == ["pansophy", "bench"]
+    assert provenance.command(["benchmarks/kid.py", "x"]) == ["benchmarks/kid.py", "x"]
     assert provenance.command(["/lib/pansophy/__main__.py", "bench"]) == ["pansophy", "bench"]

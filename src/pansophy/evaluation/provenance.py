@@ -48,9 +48,10 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 
 def command(arguments: Sequence[str] | None = None) -> list[str]:
-    """The command line (default: this process's), with absolute paths cut to their last part."""
+    """The command line (default: this process's), with absolute paths and the program's folder cut off."""
     words = [_without_folder(argument) for argument in (sys.argv if arguments is None else arguments)]
-    return ["pansophy", *words[1:]] if words[:1] == ["__main__.py"] else words  # python -m pansophy
+    ours = bool(words) and Path(words[0]).name in ("pansophy", "__main__.py")  # the latter of python -m pansophy
+    return ["pansophy", *words[1:]] if ours else words
 
 
 def now() -> str:
