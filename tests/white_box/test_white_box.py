@@ -92,6 +92,33 @@ def test_a_stream_gives_each_row_what_it_would_get_alone(
 
 
 @every_family
+@settings(max_examples=8, deadline=None)
+@given(
+    begin=st.lists(st.tuples(st.integers(2, 60), st.sampled_from([1, 1, 1, 0])), min_size=15, max_size=30),
+    ends=st.lists(st.lists(st.integers(2, 60), max_size=5), min_size=1, max_size=4),
+)
+def test_a_beginning_that_is_shared_is_read_once_and_changes_nothing(family: str, begin: Any, ends: Any) -> None:
+    white, read = model(family), 0
+    begin = [(61, 1), *begin]
+
+    def count(*seen: Any) -> None:
+        nonlocal read
+        read += seen[2]["input_ids"].numel()
+
+    prompts = [[token for token, _ in begin] + end for end in ends]
+    masks = [[kept for _, kept in begin] + [1] * len(end) for end in ends]
+    apart = white.stream(prompts, masks=masks)
+    with handles(white.network.register_forward_pre_hook(count, with_kwargs=True)):
+        shared = white.stream(prompts, masks=masks, share=True)
+    if len(ends) > 1 and min(map(len, ends)) > 0:
+        assert read <= len(begin) + len(ends) * max(map(len, ends))
+    for _ in range(3):
+        torch.testing.assert_close(shared.log_probs, apart.log_probs, atol=2e-4, rtol=1e-3)
+        for stream in (apart, shared):
+            stream.append(torch.full((len(ends),), 7))
+
+
+@every_family
 def test_an_early_layer_gives_what_the_model_would_if_it_ended_there(family: str) -> None:
     white = model(family)
     behind: list[torch.Tensor] = []

@@ -158,11 +158,13 @@ def decode(
     decoding: Decoding,
     plain: Sequence[bool] | None = None,
     masks: Masks | None = None,
+    share: bool = False,
 ) -> list[Reply]:
     """Decode from pairs of prompts: what `TwoStreamDecoder` does once they are put. Rows that are `plain` follow the
-    first alone; `masks` say which tokens of the prompts in `without` are attended to (see `Stream`)."""
+    first alone; `masks` say which tokens of the prompts in `without` are attended to, and `share` that what prompts
+    begin with is read once (see `Stream` for both)."""
     rows = _Rows(model, [model.encode(text) for text in with_context], decoding)
-    streams = _Streams(model, rows.prompts, [model.encode(text) for text in without], combiner, masks)
+    streams = _Streams(model, rows.prompts, [model.encode(text) for text in without], combiner, masks, share)
     take = choice(decoding.temperature, decoding.top_k, decoding.top_p, _generator(model, decoding.seed))
     follows = torch.tensor(plain if plain is not None else [False] * len(with_context), device=model.device)
     for _ in range(decoding.max_new_tokens):
@@ -193,18 +195,19 @@ class _Streams:
         without: Sequence[Sequence[int]],
         combiner: Combiner | None,
         masks: Masks | None,
+        share: bool,
     ) -> None:
         self._rows = len(with_context)
         self._step = None if combiner is None else combiner.start()
         self._early = combiner is not None and combiner.prior == "early layers"
         if combiner is None or self._early:
             layers = combiner.layers(len(model.anatomy.layers)) if combiner is not None else ()
-            self._streams = [model.stream(with_context, early=layers)]
+            self._streams = [model.stream(with_context, early=layers, share=share)]
         elif max(map(len, with_context)) <= LONGEST_JOINED:
             joined = None if masks is None else [*[None] * self._rows, *masks]
-            self._streams = [model.stream([*with_context, *without], masks=joined)]
+            self._streams = [model.stream([*with_context, *without], masks=joined, share=share)]
         else:
-            self._streams = [model.stream(with_context), model.stream(without, masks=masks)]
+            self._streams = [model.stream(with_context, share=share), model.stream(without, masks=masks, share=share)]
 
     def log_probs(self) -> tuple[Tensor, Tensor]:
         """Of both streams, [rows, vocabulary]; of the earliest layer where layers are the second, and without a method

@@ -48,7 +48,7 @@ class WhiteBoxSampler:
         else:
             prompt = "\n".join(message.content for message in messages)
         take = choice(temperature, generator=torch.Generator(model.device).manual_seed(seed))
-        stream = model.stream([model.encode(prompt)] * count)
+        stream = model.stream([model.encode(prompt)] * count, share=True)
         tokens: list[list[int]] = [[] for _ in range(count)]
         likelihoods: list[list[float]] = [[] for _ in range(count)]
         totals = torch.zeros_like(stream.log_probs)  # [count, vocabulary]

@@ -52,7 +52,8 @@ def own_answers(
     for begin in range(0, len(asked), batch):
         questions = asked[begin : begin + batch]
         prompts = [_put(model, few_shot_prompt(question)) for question in questions]
-        for question, reply in zip(questions, decode(model, prompts, prompts, None, decoding), strict=True):
+        replies = decode(model, prompts, prompts, None, decoding, share=True)  # the examples shown are the longest part
+        for question, reply in zip(questions, replies, strict=True):
             known[question] = reply.text.strip()
             if path is not None:
                 append_line(path, {"model": model.identity, "question": question, "answer": known[question]})

@@ -154,12 +154,19 @@ class WhiteBoxModel:
         return [int(begin == after or after <= start or end <= begin) for begin, after in places]
 
     def stream(
-        self, prompts: Sequence[Sequence[int]], *, early: Sequence[int] = (), masks: Masks | None = None
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        early: Sequence[int] = (),
+        masks: Masks | None = None,
+        share: bool = False,
     ) -> Stream:
         """Step-wise decoding from these prompts (token ids): see `Stream`."""
         anatomy = self.anatomy if early else None
         with self._memory_told(len(prompts)):
-            return Stream(self.network, prompts, window=self.window, early=early, anatomy=anatomy, masks=masks)
+            return Stream(
+                self.network, prompts, window=self.window, early=early, anatomy=anatomy, masks=masks, share=share
+            )
 
     def next_log_probs(self, prompts: Sequence[str], *, batch: int = 8, masks: Masks | None = None) -> Tensor:
         """Log-probabilities of the next token, [prompts, vocabulary], float32; `masks` as for `Stream`."""

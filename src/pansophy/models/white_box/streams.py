@@ -7,6 +7,7 @@ both. Knows nothing of texts: prompts and tokens are numbers here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from pansophy.models.white_box.anatomy import Anatomy
 
 Masks = Sequence[Sequence[int] | None]
 """Which tokens of each row are attended to."""
+SHORTEST_SHARED = 16
+"""Tokens that all prompts must begin with for a pass of their own to pay."""
 
 
 class Stream:
@@ -32,6 +35,8 @@ class Stream:
         early: layers whose logits are wanted at each step as well, as if the model ended there; 0: the embeddings; n:
             behind the n-th of the layers, of which the last is no early one.
         anatomy: of `network`, needed with `early`.
+        share: read what all prompts begin with once, in a pass of its own. Not where heads are captured or edited at
+            their places in a pass.
 
     Attributes:
         log_probs: [rows, vocabulary], float32: of the next token of each row.
@@ -52,6 +57,7 @@ class Stream:
         early: Sequence[int] = (),
         anatomy: Anatomy | None = None,
         masks: Masks | None = None,
+        share: bool = False,
     ) -> None:
         if not prompts or not all(prompts):
             raise UsageError("a stream needs prompts of at least one token")
@@ -59,15 +65,15 @@ class Stream:
         if early and anatomy is not None and not 0 <= min(early) <= max(early) < len(anatomy.layers):
             raise UsageError(f"early layers are 0 to {len(anatomy.layers) - 1}, not {', '.join(map(str, early))}")
         self._network, self._window, self._early, self._anatomy = network, window, tuple(early), anatomy
-        device = network.device
-        self._longest = max(map(len, prompts))
-        self._check(self._longest)
-        tokens, mask = padded(prompts, device)
-        self._mask = padded(attended, device)[0]  # [rows, positions]
-        self._next = mask.sum(1)  # [rows]: the position of each row's next token
+        self._check(max(map(len, prompts)))
         self.cache = DynamicCache(config=network.config)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        self._run(tokens, positions)
+        self._mask = torch.zeros(1, 0, dtype=torch.long, device=network.device)  # [rows, positions]
+        self._next: Tensor  # [rows]: the position of each row's next token
+        shared = _shared(prompts, attended) if share else 0
+        if shared:
+            self._read([prompts[0][:shared]], [attended[0][:shared]])
+            self.cache.batch_repeat_interleave(len(prompts))
+        self._read([prompt[shared:] for prompt in prompts], [given[shared:] for given in attended])
 
     @property
     def rows(self) -> int:
@@ -83,6 +89,14 @@ class Stream:
         self._mask = torch.cat([self._mask, self._mask.new_ones(self.rows, 1)], dim=1)
         self._run(tokens[:, None], self._next[:, None])
         self._next = self._next + 1
+
+    def _read(self, prompts: Sequence[Sequence[int]], attended: Sequence[Sequence[int]]) -> None:
+        """Read prompts, behind what all of them begin with if that has been read."""
+        before = self._mask.expand(len(prompts), -1)
+        tokens, mask = padded(prompts, self._mask.device)
+        self._mask = torch.cat([before, padded(attended, self._mask.device)[0]], dim=1)
+        self._next = before.shape[1] + mask.sum(1)
+        self._run(tokens, (before.shape[1] + mask.cumsum(1) - 1).clamp(min=0))
 
     def _check(self, length: int) -> None:
         if length > self._window:
@@ -122,6 +136,16 @@ def _attended(prompts: Sequence[Sequence[int]], masks: Masks) -> tuple[list[Sequ
         kept.append(prompt[:end])
         attended.append(given[:end])
     return kept, attended
+
+
+def _shared(prompts: Sequence[Sequence[int]], attended: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with, at least one left over for each; 0 if it's one prompt, or too few."""
+    if len(prompts) == 1:
+        return 0
+    most = min(map(len, prompts)) - 1
+    rows = [list(zip(prompt, given, strict=True)) for prompt, given in zip(prompts, attended, strict=True)]
+    shared = sum(1 for _ in takewhile(lambda place: len({row[place] for row in rows}) == 1, range(most)))
+    return shared if shared >= SHORTEST_SHARED else 0
 
 
 def padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -148,7 +148,7 @@ class NetworkAgent:
     def _written(self, rows: Sequence[Sequence[int]], generator: torch.Generator) -> list[list[int]]:
         """The next tokens of each row, up to a closing tag, the end of the text, or the most of a generation."""
         model, take = self.model, choice(self.temperature, generator=generator)
-        stream = model.stream(rows)
+        stream = model.stream(rows, share=True)
         tokens: list[list[int]] = [[] for _ in rows]
         over = [False] * len(rows)
         for place in range(self.reply_tokens):

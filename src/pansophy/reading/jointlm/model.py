@@ -84,7 +84,7 @@ class CausalModel:
         found: list[float] = []
         for begin in range(0, len(told), self._batch):
             part = told[begin : begin + self._batch]
-            scores = self.white.stream([tokens for tokens, _, _ in part]).log_probs
+            scores = self.white.stream([tokens for tokens, _, _ in part], share=True).log_probs
             found += [float((row[yes] - row[no]).sigmoid()) for row, (_, yes, no) in zip(scores, part, strict=True)]
         return found
 
