@@ -63,7 +63,7 @@ def learn(white: WhiteBoxModel, rows: Sequence[Example], steps: int, rate: float
         falling.step()
 
 
-def taught(mixture: KaftSettings, steps: int) -> tuple[KaftReport, KaftReport]:
+def taught(mixture: KaftSettings) -> tuple[KaftReport, KaftReport]:
     """What is measured of keys that the mixture hadn't, before it and after.
 
     Facts are learnt first, by all weights, then the mixture, by attention alone: what is known stays where it is.
@@ -80,12 +80,12 @@ def taught(mixture: KaftSettings, steps: int) -> tuple[KaftReport, KaftReport]:
     rows = [row for seed in range(40) for row in build_kaft(order[:100], own, replace(mixture, seed=seed)).rows]
     for name, weights in white.network.named_parameters():
         weights.requires_grad_("self_attn" in name)
-    learn(white, rows, steps, rate=1e-3, decay=0.5)
+    learn(white, rows, 4000, rate=1e-3, decay=0.5)
     return before, evaluate_kaft(asked, answer_rows(white, asked, max_new_tokens=1))
 
 
 def test_kaft_carries_over_to_keys_that_it_was_not_taught() -> None:
-    before, after = taught(KaftSettings(), steps=4000)
+    before, after = taught(KaftSettings())
     assert before.controllability.mean <= 0.1
     assert after.controllability.mean >= 0.95
     assert after.robustness.mean >= 0.95
@@ -94,7 +94,7 @@ def test_kaft_carries_over_to_keys_that_it_was_not_taught() -> None:
 
 def test_true_passages_alone_teach_nothing_about_conflicts() -> None:
     """Memory agrees with them, so that it is all that is needed."""
-    _, after = taught(TRUE_ALONE, steps=600)
+    _, after = taught(TRUE_ALONE)
     assert after.relevant_exact.mean >= 0.95
     assert after.controllability.mean <= 0.1
-    assert after.robustness.mean <= 0.7
+    assert after.robustness.mean <= 0.6
