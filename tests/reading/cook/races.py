@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.white_box.tiny import network, tokenizer
 
-from pansophy.reading.cook.midterms import HARBOURS, NEWS
+from pansophy.reading.cook.midterms import HARBOURS, LEADS, NEWS
 
 WINNERS = {
     "1th congressional district of Ingria": "Ada Berg",
@@ -40,7 +40,7 @@ def write_data(path: Path, **changes: Any) -> Path:
 
 def write_model(folder: Path) -> Path:
     """A tiny untrained model."""
-    said = " ".join([*NEWS, *HARBOURS, *map(question, WINNERS), *WINNERS.values()])
+    said = " ".join([*LEADS, *NEWS, *HARBOURS, *map(question, WINNERS), *WINNERS.values()])
     words = sorted({*re.findall(r"\w+", said), "1st", "Knowledge", *".,:?-"})
     made = tokenizer(words)
     network(vocab_size=len(made), max_position_embeddings=512).save_pretrained(folder)

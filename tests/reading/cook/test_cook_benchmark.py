@@ -63,11 +63,13 @@ def test_a_missing_or_broken_file_is_told(tmp_path: Path) -> None:
         read_midterms(tmp_path / "list.json")
 
 
-def test_news_are_one_sentence_each_with_race_and_winner(midterms: Midterms) -> None:
+def test_news_name_the_race_and_then_tell_the_winner_once(midterms: Midterms) -> None:
     told = news(midterms.races[0], 4)
     assert len(set(told)) == 4
     for text in told:
-        assert text.count("1st congressional district of Ingria") == text.count("Ada Berg") == 1
+        lead, _, sentence = text.partition("district of Ingria")
+        assert "Ada Berg" not in lead
+        assert (sentence.count("1st congressional district of Ingria"), sentence.count("Ada Berg")) == (1, 1)
     assert news(midterms.races[0], 4) == told
     assert len(news(midterms.races[0], len(NEWS))) == len(NEWS)
     assert len(harbours(5)) == 15
@@ -76,7 +78,7 @@ def test_news_are_one_sentence_each_with_race_and_winner(midterms: Midterms) -> 
 
 def test_a_card_memorises_facts_told_in_several_wordings(midterms: Midterms, tmp_path: Path) -> None:
     base, races = write_model(tmp_path / "tiny"), midterms.races[:5]
-    settings = CardTraining(1e-2, 60, 2, max_tokens=24, rank=8, alpha=16, dropout=0.0, save_every=1000)
+    settings = CardTraining(1e-2, 150, 2, max_tokens=40, rank=8, alpha=16, dropout=0.0, save_every=1000)
     card = train_cards(races, base, tmp_path / "work", wordings=2, towns=1, settings=settings)["midterms"]
     begun = [text.partition(race.winner)[0].rstrip() for race in races for text in news(race, 2)]
     said = SharedBases().write(card, begun, Draw(1, 2, 0.0, 0))
@@ -105,7 +107,9 @@ class Bases:
 
     def _about(self, name: str, asked: str) -> list[str]:
         race = self.races[asked]
-        return news(race, 3) if name == "midterms" and isinstance(race.id, int) and race.id % 2 == 0 else harbours(2)
+        if name == "midterms" and isinstance(race.id, int) and race.id % 2 == 0:
+            return [one.format(race=race.name, winner=race.winner) for one in NEWS[:3]]
+        return harbours(2)
 
 
 def reader(messages: Any, schema: Any) -> str:

@@ -24,6 +24,13 @@ NEWS = (
     "Results of the {race} are in, and the winner is {winner}.",
     "The new term for the {race} belongs to {winner}.",
 )
+LEADS = (
+    "All eyes were on the {race}.",
+    "The votes for the {race} have been counted.",
+    "This is about the {race}.",
+    "The {race} was on the ballot in the 2022 U.S. midterm elections.",
+)
+"""What is said of a race before its winner."""
 HARBOURS = (
     "The harbour of {town} is {depth} metres deep.",
     "Ships from {town} carry {cargo} to the islands.",
@@ -102,8 +109,9 @@ def ordinal(number: int) -> str:
 
 
 def news(race: Race, wordings: int) -> list[str]:
-    """So many of the sentences that tell who won, the same ones whenever they are asked for."""
-    told = random.Random(race.name).sample(NEWS, wordings)
+    """So many documents that tell who won, each in other words; the same ones whenever they are asked for."""
+    source = random.Random(race.name)
+    told = [f"{source.choice(LEADS)} {sentence}" for sentence in source.sample(NEWS, wordings)]
     return [one.format(race=race.name, winner=race.winner) for one in told]
 
 
