@@ -3,7 +3,8 @@
     python benchmarks/conflict_training.py kaft --data A.csv B.csv --work FOLDER --output FILE
     python benchmarks/conflict_training.py knowpo --data A.csv B.csv --work FOLDER --output FILE
 
-The files are DYNAMICQA's. Subjects are split between training and testing; every system is asked the same questions.
+The files are DYNAMICQA's. Subjects are split between training, choosing settings, and testing; every system is asked
+the same questions.
 
 kaft asks with the true passage, the edited one, an irrelevant one and none. Systems: base (the model as it is, behind
 the three answered questions that it is shown when it is asked for its own answers); relevant (trained on true passages
@@ -66,11 +67,13 @@ class Bench:
         self.work.mkdir(parents=True, exist_ok=True)
         items = [item for path in options.data for item in read_items(path)]
         items = [item for item in items if len(item.context.split()) <= options.words]
-        learnt, _, tested = split_by_subject(items, (0.6, 0.1, 0.3), options.seed)  # a tenth for choosing settings
+        learnt, validated, tested = split_by_subject(items, (0.6, 0.1, 0.3), options.seed)
         self.learnt = _some(learnt, options.train, options.seed)
+        self.validated = _some(validated, options.validate, options.seed)
         self.tested = _some(tested, options.test, options.seed)
         self.base = self.load(options.model)
-        self.own = own_answers(self.base, [*self.learnt, *self.tested], self.work / "own.jsonl")
+        asked = [*self.learnt, *self.validated, *self.tested]
+        self.own = own_answers(self.base, asked, self.work / "own.jsonl", batch=2 * options.at_once)
         self.training = TrainingSettings(
             learning_rate=options.learning_rate, epochs=options.epochs, batch=options.batch, max_tokens=options.tokens,
             seed=options.seed, save_every=20,
@@ -84,6 +87,7 @@ class Bench:
             "dtype": str(self.base.network.dtype).removeprefix("torch."),
             "training": dataclasses.asdict(self.training),
             "train_items": [item.id for item in self.learnt],
+            "validation_items": [item.id for item in self.validated],
             "test_items": [item.id for item in self.tested],
             "own_answers_true": sum(own_true) / len(own_true),
             "systems": {},
@@ -92,9 +96,9 @@ class Bench:
         }
         if options.output and Path(options.output).is_file():
             before = json.loads(Path(options.output).read_text("utf-8"))
-            same = ("benchmark", "model", "training", "train_items", "test_items")
+            same = ("benchmark", "model", "training", "train_items", "validation_items", "test_items")
             refuse_difference(
-                Path(options.output), *({name: one[name] for name in same} for one in (before, self.result))
+                Path(options.output), *({name: one.get(name) for name in same} for one in (before, self.result))
             )
             self.result = before
 
@@ -120,33 +124,41 @@ class Bench:
     def answers(self, name: str, rows: Sequence[Example]) -> list[str]:
         """What a system says to the rows."""
         if name == "base":
-            return _few_shot(self.base, rows)
-        return answer_rows(self.load(self.work / name), rows, max_new_tokens=32)
+            return _few_shot(self.base, rows, self.options.at_once)
+        return answer_rows(self.load(self.work / name), rows, batch=self.options.at_once, max_new_tokens=32)
 
-    def told(self, name: str, found: dict[str, Any]) -> None:
-        self.result["systems"][name] = found
-        print(json.dumps({name: found}, indent=1), flush=True)
+    def slices(self) -> dict[str, list[Item]]:
+        """The questions that every system is asked: to choose settings by, if wanted, and to report."""
+        return {**({"validation": self.validated} if self.validated else {}), "test": self.tested}
+
+    def told(self, name: str, trained: dict[str, Any], measured: dict[str, Any]) -> None:
+        found = {part: dataclasses.asdict(one) for part, one in measured.items()}
+        self.result["systems"][name] = {**trained, **found.pop("test"), **found}
+        print(json.dumps({name: self.result["systems"][name]}, indent=1), flush=True)
         if self.options.output:
             write_json(Path(self.options.output), self.result)
 
 
 def kaft(bench: Bench) -> None:
     options = bench.options
-    rows = build_kaft(bench.tested, bench.own, KaftSettings(empty=1, seed=options.seed)).rows
+    settings = KaftSettings(empty=1, seed=options.seed)
+    asked = {name: build_kaft(items, bench.own, settings).rows for name, items in bench.slices().items()}
+    examples = options.examples or len(build_kaft(bench.learnt, bench.own, MIXTURES["kaft"]).rows)
     for name in bench.systems(("base", *MIXTURES)):
         told: dict[str, Any] = {}
         if name != "base":
             built = build_kaft(bench.learnt, bench.own, replace(MIXTURES[name], seed=options.seed))
-            again = 1 if name.endswith("once") else options.examples // len(built.rows) + 1
-            many = (built.rows * again)[: options.examples]
+            again = 1 if name.endswith("once") else examples // len(built.rows) + 1
+            many = (built.rows * again)[:examples]
             told = {"drops": built.drops, **bench.trained(name, "sft", many)}
-        bench.told(name, {**told, **dataclasses.asdict(evaluate_kaft(rows, bench.answers(name, rows)))})
+        bench.told(name, told, {part: evaluate_kaft(rows, bench.answers(name, rows)) for part, rows in asked.items()})
 
 
 def knowpo(bench: Bench) -> None:
     options = bench.options
     settings = KnowpoSettings(passages=options.passages, seed=options.seed)
-    rows = build_knowpo(bench.tested, bench.own, replace(settings, imitate=1, robust=0.5, empty=0)).examples
+    every = replace(settings, imitate=1, robust=0.5, empty=0)
+    asked = {name: build_knowpo(items, bench.own, every).examples for name, items in bench.slices().items()}
     for name in bench.systems(("base", "sft", *RATIOS)):
         told: dict[str, Any] = {}
         if name == "sft":
@@ -155,15 +167,15 @@ def knowpo(bench: Bench) -> None:
         elif name != "base":
             built = build_knowpo(bench.learnt, bench.own, replace(settings, ratio=RATIOS[name]))
             told = {"drops": built.drops, "gaps": built.gaps, **bench.trained(name, "dpo", built.pairs, after="sft")}
-        bench.told(name, {**told, **dataclasses.asdict(evaluate_knowpo(rows, bench.answers(name, rows)))})
+        bench.told(name, told, {part: evaluate_knowpo(rows, bench.answers(name, rows)) for part, rows in asked.items()})
 
 
-def _few_shot(model: WhiteBoxModel, rows: Sequence[Example]) -> list[str]:
+def _few_shot(model: WhiteBoxModel, rows: Sequence[Example], at_once: int) -> list[str]:
     """What the untrained model says, asked as for its own answers, with the context before the question."""
     replies = []
-    for begin in range(0, len(rows), 8):
+    for begin in range(0, len(rows), at_once):
         prompts = []
-        for row in rows[begin : begin + 8]:
+        for row in rows[begin : begin + at_once]:
             *shots, asked = few_shot_prompt(row.question)
             given = f"Background: {row.context}\n\n{asked.content}" if row.context else asked.content
             prompts.append(model.chat_prompt([*shots, ChatMessage("user", given)]))
@@ -191,13 +203,15 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--systems", nargs="+", help="some of them; all by default")
     parser.add_argument("--train", type=int, default=200, help="questions")
+    parser.add_argument("--validate", type=int, default=0, help="questions, to choose settings by")
     parser.add_argument("--test", type=int, default=80, help="questions")
-    parser.add_argument("--examples", type=int, default=300, help="of every mixture of KAFT")
+    parser.add_argument("--examples", type=int, help="of every mixture of KAFT; all of kaft's by default")
     parser.add_argument("--passages", type=int, default=2, help="of a context of KnowPO")
     parser.add_argument("--words", type=int, default=35, help="of a passage; longer ones are left out")
     parser.add_argument("--tokens", type=int, default=256, help="of a prompt and its answer")
     parser.add_argument("--epochs", type=float, default=1, help="of examples; pairs are seen once")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=8, help="rows of a training's step")
+    parser.add_argument("--at-once", type=int, default=8, help="questions asked together")
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--dpo-rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=0)

@@ -61,7 +61,7 @@ def test_a_model_is_taught_and_asked_once_and_the_result_has_its_layout(base: Pa
 
 def test_the_options_defaults_are_the_trainings() -> None:
     options = inspect.signature(chroknowledge).parameters
-    for name in ("epochs", "learning_rate", "save_every", "seed"):
+    for name in ("epochs", "batch", "learning_rate", "save_every", "seed"):
         assert options[name].default == getattr(SETTINGS, name)
 
 

@@ -30,6 +30,7 @@ def chroknowledge(
     timelines: Annotated[int, typer.Option(min=2, help="Invented people of whom one thing is true each year.")] = 24,
     left_out: Annotated[float, typer.Option(min=0, max=1, help="The share of years that become gaps.")] = 0.3,
     epochs: Annotated[float, typer.Option(help="How often each year is taught.")] = 40.0,
+    batch: Annotated[int, typer.Option(min=1, help="Years of a step.")] = 8,
     learning_rate: Annotated[float, typer.Option(help="The highest; it falls to 0.")] = 1e-3,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = 50,
     prompts: Annotated[int, typer.Option(min=1, help="For each fact and year; each is answered twice.")] = 5,
@@ -47,7 +48,9 @@ def chroknowledge(
     from pansophy.models import WhiteBoxChat
     from pansophy.reading.chroknowledge.benchmark import SETTINGS, measure, plant, teach
 
-    settings = replace(SETTINGS, epochs=epochs, learning_rate=learning_rate, save_every=save_every, seed=seed)
+    settings = replace(
+        SETTINGS, epochs=epochs, batch=batch, learning_rate=learning_rate, save_every=save_every, seed=seed
+    )
     planted = plant(timelines, left_out, seed)
     started = time.process_time()
     trained = teach(model, planted, folder / ADAPTER, settings, device=device, on_progress=_show_step)
