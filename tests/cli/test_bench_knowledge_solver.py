@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.white_box.tiny import network, tokenizer
 from typer.testing import CliRunner, Result
 
 import pansophy.models
@@ -128,3 +129,27 @@ def test_the_data_has_to_be_named() -> None:
     done = CliRunner().invoke(app, ["knowledge-solver"])
     assert done.exit_code == 2
     assert "--data" in done.output
+
+
+def test_a_model_is_taught_on_other_questions_and_measured_beside_itself(graph: Path, tmp_path: Path) -> None:
+    base, out = tmp_path / "tiny", tmp_path / "walked.json"
+    network(max_position_embeddings=1024).save_pretrained(base)
+    words = tokenizer()
+    words.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+    words.save_pretrained(base)
+    given = ("--data", graph, "-n", 2, "-m", base, "--learn", 6, "--folder", tmp_path / "walker", "-o", out)
+    done = bench(*given)
+    told = json.loads(out.read_text("utf-8"))
+    assert list(told["summary"]) == ["graph", "graph, untaught", "none", "shuffled", "graph, any fact taken"]
+    assert (told["learnt_questions"], told["training"]["epochs"]) == (6, 1.0)
+    assert "+adapter:" in told["model"]
+    assert "step 1 of " in done.stderr
+    again = bench(*given)
+    assert "step " not in again.stderr
+    assert again.stdout == done.stdout
+    bench(*given, "--epochs", 2, fails=RunError)
+
+
+def test_what_is_learnt_needs_a_place(graph: Path) -> None:
+    for lone in (("--learn", 2), ("--folder", "walker")):
+        assert "go together" in str(bench("--data", graph, *lone, fails=UsageError).exception)

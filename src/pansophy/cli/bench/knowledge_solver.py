@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pansophy.cli.bench.options import BaseUrl, Model, ProblemSeed, write_result
 
 if TYPE_CHECKING:
+    from pansophy.conflicts.training.train import Progress
     from pansophy.reading.knowledge_solver.benchmark import Row
 
 NAME = "knowledge_solver"
@@ -27,6 +28,19 @@ def knowledge_solver(
     questions: Annotated[int, typer.Option("--questions", "-n", min=1, help="How many are made of the graph.")] = 60,
     model: Model = "default",
     base_url: BaseUrl = None,
+    learn: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="First teach the model on dialogues about so many other questions; it must be a white-box model.",
+            show_default="none",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="With --learn: the adapter's; what was broken off there goes on.")
+    ] = None,
+    epochs: Annotated[float, typer.Option(min=0.01, help="With --learn: how often every turn is seen.")] = 1.0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")] = None,
     seed: ProblemSeed = 0,
     output: Annotated[
         Path | None,
@@ -40,13 +54,15 @@ def knowledge_solver(
 ) -> None:
     """Measure how many questions over a graph a model answers with it, without it, and with a wrong one.
 
-    Beside these stands somebody who takes any of the listed facts: what the graph answers by itself.
+    Beside these stands somebody who takes any of the listed facts: what the graph answers by itself. With --learn, also
+    the model before it was taught.
 
     For example: pansophy bench knowledge-solver --data facts.tsv --questions 60 -o walked.json
     """
     import asyncio
 
-    from pansophy.models import open_model
+    from pansophy.errors import UsageError
+    from pansophy.models import ChatModel, open_model
     from pansophy.reading.knowledge_solver.benchmark import (
         fingerprint,
         make_choices,
@@ -56,15 +72,35 @@ def knowledge_solver(
         summary,
     )
 
+    if (learn is None) != (folder is None):
+        raise UsageError("--learn and --folder go together: what is learnt needs a place")
     graph = read_graph(data)
-    asked = make_choices(graph, questions, seed)
-    walker = open_model(model, base_url=base_url)
+    made_of_graph = make_choices(graph, questions + (learn or 0), seed)
+    asked, others = made_of_graph[:questions], made_of_graph[questions:]
+    untaught: ChatModel | None = None
+    taught: dict[str, Any] = {}
+    if folder is None:
+        walker = open_model(model, base_url=base_url)
+    else:
+        from dataclasses import asdict
+
+        from pansophy.conflicts.training.settings import TrainingSettings
+        from pansophy.models import WhiteBoxChat
+        from pansophy.reading.knowledge_solver.benchmark import teach
+
+        settings = TrainingSettings(
+            learning_rate=2e-4, epochs=epochs, batch=16, max_tokens=1024, rank=16, alpha=32, seed=seed
+        )
+        teach(graph, model, others, folder, settings, unseen=asked, device=device, on_progress=_show_step)
+        walker, untaught = WhiteBoxChat(folder, device=device), WhiteBoxChat(model, device=device)
+        taught = {"learnt_questions": len(others), "training": asdict(settings)}
     made = {
         "benchmark": NAME,
         "model": walker.identity,
         "seed": seed,
         "questions": len(asked),
         "sha256": fingerprint(graph, asked),
+        **taught,
     }
 
     def write(rows: Sequence[Row]) -> None:
@@ -81,9 +117,11 @@ def knowledge_solver(
     async def work() -> list[Row]:
         try:
             done = rows_before(output, made) if output is not None else []
-            return await measure(graph, walker, asked, seed=seed, done=done, on_row=tell)
+            return await measure(graph, walker, asked, untaught=untaught, seed=seed, done=done, on_row=tell)
         finally:
-            await walker.aclose()
+            for one in (walker, untaught):
+                if one is not None:
+                    await one.aclose()
 
     told = summary(asyncio.run(work()))
     typer.echo(f"{'':24}{'accuracy':>9}{'95 %':>14}{'reached':>9}{'right of these':>16}{'calls':>7}")
@@ -94,3 +132,7 @@ def knowledge_solver(
             f"{world:24}{mean:9.2f}{f'{low:.2f} to {high:.2f}':>14}{one['reached']:9.2f}"
             f"{'' if given is None else f'{given:.2f}':>16}{one['mean_calls']:7.1f}"
         )
+
+
+def _show_step(progress: Progress) -> None:
+    typer.echo(f"step {progress.step} of {progress.steps}: loss {progress.loss:.3f}", err=True)

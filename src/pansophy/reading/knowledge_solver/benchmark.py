@@ -2,7 +2,8 @@
 
 A question asks which of four concepts is linked to another by one in between: the right one is two hops away, the
 others have a relation of the same kind and are four or more hops away. The worlds it is answered in are the graph, no
-graph, one whose facts lead to other ends, and the graph walked by somebody who takes any of the listed facts.
+graph, one whose facts lead to other ends, and the graph walked by somebody who takes any of the listed facts; where the
+model was taught on dialogues about other questions, the graph walked by it as it was before is one more.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pansophy.errors import RunError, SourceError, UsageError
 from pansophy.evaluation.files import refuse_difference, text_of
 from pansophy.evaluation.report.statistics import bootstrap
 from pansophy.models import ChatModel, ScriptedModel
-from pansophy.reading.knowledge_solver.dialogues import Choice
+from pansophy.reading.knowledge_solver.dialogues import Choice, build_dialogues, training_rows
 from pansophy.reading.knowledge_solver.graph import KnowledgeGraph
 from pansophy.reading.knowledge_solver.linking import NameLinker
 from pansophy.reading.knowledge_solver.solver import KnowledgeSolver
 from pansophy.reading.knowledge_solver.walk import Status
 from pansophy.types import ChatMessage
+
+if TYPE_CHECKING:  # torch is loaded only where a model is taught
+    from pansophy.conflicts.training.settings import TrainingSettings
+    from pansophy.conflicts.training.train import Progress, Trained
 
 NAMES, FACTS = "medical-ddb_names.json", "medical-ddb_relas.json"
 """The files of the Disease Database in QA-GNN's repository."""
@@ -34,8 +39,8 @@ MOST_NEIGHBOURS = 40
 """Concepts with more are neither asked about nor are they the one in between: everything is near to them."""
 MOST_TRIES = 1000
 """In a row without a question, after which a graph is taken to hold no more of them."""
-GRAPH, NONE, SHUFFLED, ANY = "graph", "none", "shuffled", "graph, any fact taken"
-WORLDS = (GRAPH, NONE, SHUFFLED, ANY)
+GRAPH, UNTAUGHT, NONE, SHUFFLED, ANY = "graph", "graph, untaught", "none", "shuffled", "graph, any fact taken"
+WORLDS = (GRAPH, UNTAUGHT, NONE, SHUFFLED, ANY)
 
 Row = dict[str, Any]
 """What came of a question in a world."""
@@ -157,11 +162,52 @@ def _within(around: Mapping[str, set[str]], node: str, hops: int) -> set[str]:
     return found
 
 
+def teach(
+    graph: KnowledgeGraph,
+    model: str | Path,
+    questions: Sequence[Choice],
+    folder: str | Path,
+    settings: TrainingSettings,
+    *,
+    unseen: Sequence[Choice] = (),
+    device: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Trained:
+    """Train an adapter to walk (the paper's algorithm 2), or go on with what was broken off in `folder`.
+
+    Args:
+        graph: what is walked.
+        model: a white-box model that has a chat template, by name.
+        questions: what the dialogues are about.
+        folder: the adapter's.
+        settings: of the training.
+        unseen: questions that the model is measured on; nothing is learnt about the concepts that they ask about.
+        device: cpu, cuda, ...
+        on_progress: is told of each step.
+
+    Raises:
+        UsageError: no dialogue can be made of the questions.
+        UnknownModel, RunError, ModelError, StoreError: as `conflicts.training.train.train`.
+    """
+    from pansophy.conflicts.training.train import train
+
+    asked = {one.question for one in unseen}
+    nobody = ScriptedModel([])  # the dialogues are written by the graph, not by a model
+    dialogues = build_dialogues(
+        KnowledgeSolver(graph, nobody), [one for one in questions if one.question not in asked], seed=settings.seed
+    )
+    rows = training_rows(dialogues)
+    if not rows:
+        raise UsageError(f"no dialogue could be made of {len(questions)} questions: nothing to learn from")
+    return train(model, "sft", rows, folder, settings, device=device, on_progress=on_progress)
+
+
 async def measure(
     graph: KnowledgeGraph,
     model: ChatModel,
     questions: Sequence[Choice],
     *,
+    untaught: ChatModel | None = None,
     seed: int = 0,
     done: Iterable[Row] = (),
     on_row: Callable[[Sequence[Row]], None] | None = None,
@@ -172,6 +218,7 @@ async def measure(
         graph: what is walked.
         model: who walks.
         questions: of which the graph knows the answer.
+        untaught: the model before it was taught, if it was.
         seed: of the shuffled graph, and of whoever takes any fact.
         done: rows of an earlier call that was broken off; what they tell isn't asked again. Whoever takes any fact
             begins anew, since one row after the other draws from the same chance.
@@ -185,6 +232,7 @@ async def measure(
         raise UsageError("there are no questions to measure with")
     worlds: dict[str, tuple[KnowledgeGraph, ChatModel]] = {
         GRAPH: (graph, model),
+        **({UNTAUGHT: (graph, untaught)} if untaught is not None else {}),
         NONE: (KnowledgeGraph([]), model),
         SHUFFLED: (graph.shuffled(seed), model),
         ANY: (graph, _anybody(seed)),
