@@ -43,8 +43,10 @@ def jointlm(
     ] = None,
     turns: Annotated[int, typer.Option(min=1, help="That the model is trained on.")] = 150,
     epochs: Annotated[float, typer.Option(help="How often the model sees each.")] = 1.0,
+    learning_rate: Annotated[float, typer.Option(help="The highest; it falls to 0.")] = 2e-4,
     keep: Annotated[int, typer.Option(min=1, help="Entities that the model reads; words choose them.")] = 5,
-    asked: Annotated[int, typer.Option(min=1, help="Turns that the model is measured on, in each store.")] = 40,
+    asked: Annotated[int, typer.Option(min=1, help="Turns for which the model ranks entities, in each store.")] = 40,
+    replies: Annotated[int, typer.Option(min=1, help="Of these, turns that the model replies to.")] = 40,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")] = None,
     output: ResultFile = None,
 ) -> None:
@@ -63,7 +65,7 @@ def jointlm(
     if model is not None and folder is not None:
         from pansophy.reading.jointlm.benchmark_model import ModelSettings, measure_model
 
-        settings = ModelSettings(turns, epochs, keep, asked)
+        settings = ModelSettings(turns, epochs, learning_rate, keep, asked, replies)
         told = measure_model(
             model,
             material,
@@ -76,7 +78,14 @@ def jointlm(
             on_reply=_show_reply,
         )
         found, table = {"language_model": told}, _model_table(told)
-        options |= {"turns": turns, "epochs": epochs, "keep": keep, "asked": asked}
+        options |= {
+            "turns": turns,
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "keep": keep,
+            "asked": asked,
+            "replies": replies,
+        }
         packages = ("torch", "transformers", "trl", "peft")
     else:
         found = measure(material, learnt=learnt, seed=seed, say=_say)

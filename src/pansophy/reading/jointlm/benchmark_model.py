@@ -37,19 +37,23 @@ class ModelSettings:
     Args:
         turns: that it is trained on, drawn from those of the dialogues to learn from.
         epochs: how often it sees each.
+        learning_rate: the highest; it falls to 0.
         keep: entities that it reads; words choose them.
-        asked: turns that it is measured on in each store, drawn from those of the other dialogues.
+        asked: turns for which it ranks entities in each store, drawn from those of the other dialogues.
+        replies: of these, turns that it replies to.
         prompts: how dialogue and entity are put before it.
     """
 
     turns: int = 150
     epochs: float = 1.0
+    learning_rate: float = 2e-4
     keep: int = 5
     asked: int = 40
+    replies: int = 40
     prompts: PromptSettings = field(default_factory=lambda: PromptSettings(turns=3, documents=4, max_tokens=384))
 
     def __post_init__(self) -> None:
-        if min(self.turns, self.keep, self.asked) < 1:
+        if min(self.turns, self.keep, self.asked, self.replies) < 1:
             raise UsageError("a model needs turns to learn from, entities to read and turns to be asked")
 
 
@@ -110,7 +114,12 @@ def measure_model(
         prompts=settings.prompts,
         mixture=MIXTURE,
         settings=TrainingSettings(
-            epochs=settings.epochs, batch=8, at_once=4, max_tokens=settings.prompts.max_tokens, seed=seed
+            learning_rate=settings.learning_rate,
+            epochs=settings.epochs,
+            batch=8,
+            at_once=4,
+            max_tokens=settings.prompts.max_tokens,
+            seed=seed,
         ),
         on_progress=step,
     )
@@ -121,7 +130,7 @@ def measure_model(
         ranker = words.on(one)
         agent = JointAgent(JointRanker(ranker, scorer, settings.keep), scorer)
         told = None if on_reply is None else _tells(on_reply, name)
-        scores = evaluate(agent, here, store, place / name, slots=REQUESTABLE, on_progress=told)
+        scores = evaluate(agent, here[: settings.replies], store, place / name, slots=REQUESTABLE, on_progress=told)
         found[name] = {
             "turns": len(here),
             "words_best_ranked": percent(success(ranker, here, 1, 0.0)),

@@ -116,6 +116,9 @@ def parted(one: Sequence[int], other: Sequence[int]) -> tuple[list[int], int, in
 def load_joint(name: str | Path, *, device: str | None = None, home: Path | None = None, batch: int = 8) -> JointModel:
     """A model by name, as for `WhiteBoxModel.load`, or a folder with an encoder-decoder, or with an adapter of either.
 
+    A causal one computes in float32 everywhere: in bfloat16 many entities get the same probability, and their order is
+    chance.
+
     Raises:
         UnknownModel: there is no such model, or it can't be loaded.
     """
@@ -123,7 +126,7 @@ def load_joint(name: str | Path, *, device: str | None = None, home: Path | None
 
     if is_encoder_decoder(Path(name)):
         return Seq2SeqModel.load(Path(name), device=device, batch=batch)
-    return CausalModel(WhiteBoxModel.load(name, device=device, home=home), batch)
+    return CausalModel(WhiteBoxModel.load(name, device=device, dtype="float32", home=home), batch)
 
 
 class ModelScorer:
