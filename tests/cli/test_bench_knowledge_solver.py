@@ -148,6 +148,7 @@ def test_a_model_is_taught_on_other_questions_and_measured_beside_itself(graph: 
     assert "step " not in again.stderr
     assert again.stdout == done.stdout
     bench(*given, "--epochs", 2, fails=RunError)
+    assert "of several kinds" in str(bench(*given, "--near", fails=UsageError).exception)
 
 
 def test_what_is_learnt_needs_a_place(graph: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pansophy import ChatMessage, ScriptedModel
 from pansophy.errors import RunError, SourceError, UsageError
@@ -19,6 +22,7 @@ from pansophy.reading.knowledge_solver.benchmark import (
     NAMES,
     NONE,
     SHUFFLED,
+    UNTAUGHT,
     WORLDS,
     fingerprint,
     make_choices,
@@ -125,18 +129,56 @@ def test_the_right_option_is_two_hops_away_and_the_others_four_and_more() -> Non
     assert choices[:5] == make_choices(RING_GRAPH, 5, seed=3)
 
 
+WELLS = KnowledgeGraph(
+    [(f"vale{n}", "drinks of", f"well{n}") for n in range(6)]
+    + [(f"well{n}", "feeds", f"brook{n}{m}") for n in range(6) for m in range(3)]
+    + [(f"salt{n}{m}", "spoils", f"well{n}") for n in range(6) for m in range(3)]
+    + [(f"vale{n}", "drinks of", f"well{(n + 1) % 6}") for n in range(3)]
+)
+
+
+@given(st.integers(0, 1000))
+def test_near_options_are_told_apart_by_the_kind_of_their_facts_alone(seed: int) -> None:
+    choice = make_choices(WELLS, 1, seed, near=True)[0]
+    inverse = choice.question.startswith("Which")
+    form = (
+        r"Which of these (.+) something that is linked to (\w+)\?"
+        if inverse
+        else (r"Something that is linked to (?P<about>\w+) (?P<relation>.+) which of these\?")
+    )
+    found = re.fullmatch(form, choice.question)
+    assert found is not None
+    relation, about = found.groups() if inverse else (found["relation"], found["about"])
+    between = {edge.end for edge in WELLS.neighbours(about)}
+    kinds = [
+        {(edge.relation, not edge.inverse) for edge in WELLS.neighbours(option) if edge.end in between}
+        for option in choice.options
+    ]
+    assert all(kinds)
+    assert [(relation, inverse) in one for one in kinds] == [place == choice.right for place in range(4)]
+
+
+async def test_the_wrong_options_that_are_near_can_be_walked_to() -> None:
+    questions = make_choices(WELLS, 8, near=True)
+    rows = [row for row in await measure(WELLS, first(), questions, untaught=first()) if row["world"] == GRAPH]
+    assert {row["status"] for row in rows} == {"reached"}
+    assert 0 < sum(row["right"] for row in rows) < 8
+
+
 @pytest.mark.parametrize("size", [1, 5])
 def test_a_graph_too_small_for_questions_is_refused(size: int) -> None:
     graph = KnowledgeGraph([(f"n{one}", "r", f"n{one + 1}") for one in range(size)])
     with pytest.raises(UsageError, match="0 of 4 questions could be made"):
         make_choices(graph, 4)
+    with pytest.raises(UsageError, match="facts of several kinds"):
+        make_choices(RING_GRAPH, 4, near=True)
 
 
 async def test_each_question_is_asked_in_each_world() -> None:
-    questions = make_choices(RING_GRAPH, 6)
+    questions, worlds = make_choices(RING_GRAPH, 6), [world for world in WORLDS if world != UNTAUGHT]
     rows = await measure(RING_GRAPH, first(), questions)
-    assert [(row["world"], row["question"]) for row in rows] == [(world, n) for world in WORLDS for n in range(6)]
-    by = {world: [row for row in rows if row["world"] == world] for world in WORLDS}
+    assert [(row["world"], row["question"]) for row in rows] == [(world, n) for world in worlds for n in range(6)]
+    by = {world: [row for row in rows if row["world"] == world] for world in worlds}
     # between question and options lies only the right way
     assert all(row["right"] and row["status"] == "reached" and row["hops"] == 2 for row in by[GRAPH])
     assert [row["right"] for row in by[NONE]] == [one.right == 0 for one in questions]

@@ -28,6 +28,10 @@ def knowledge_solver(
     questions: Annotated[int, typer.Option("--questions", "-n", min=1, help="How many are made of the graph.")] = 60,
     model: Model = "default",
     base_url: BaseUrl = None,
+    near: Annotated[
+        bool,
+        typer.Option("--near", help="Wrong options are as near as the right one, and linked by facts of another kind."),
+    ] = False,
     learn: Annotated[
         int | None,
         typer.Option(
@@ -40,6 +44,8 @@ def knowledge_solver(
         Path | None, typer.Option(help="With --learn: the adapter's; what was broken off there goes on.")
     ] = None,
     epochs: Annotated[float, typer.Option(min=0.01, help="With --learn: how often every turn is seen.")] = 1.0,
+    learning_rate: Annotated[float, typer.Option(help="With --learn: the highest; it falls to 0.")] = 2e-4,
+    batch: Annotated[int, typer.Option(min=1, help="With --learn: turns of a step.")] = 16,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")] = None,
     seed: ProblemSeed = 0,
     output: Annotated[
@@ -75,7 +81,7 @@ def knowledge_solver(
     if (learn is None) != (folder is None):
         raise UsageError("--learn and --folder go together: what is learnt needs a place")
     graph = read_graph(data)
-    made_of_graph = make_choices(graph, questions + (learn or 0), seed)
+    made_of_graph = make_choices(graph, questions + (learn or 0), seed, near=near)
     asked, others = made_of_graph[:questions], made_of_graph[questions:]
     untaught: ChatModel | None = None
     taught: dict[str, Any] = {}
@@ -88,9 +94,7 @@ def knowledge_solver(
         from pansophy.models import WhiteBoxChat
         from pansophy.reading.knowledge_solver.benchmark import teach
 
-        settings = TrainingSettings(
-            learning_rate=2e-4, epochs=epochs, batch=16, max_tokens=1024, rank=16, alpha=32, seed=seed
-        )
+        settings = TrainingSettings(learning_rate, epochs, batch, max_tokens=1024, rank=16, alpha=32, seed=seed)
         teach(graph, model, others, folder, settings, unseen=asked, device=device, on_progress=_show_step)
         walker, untaught = WhiteBoxChat(folder, device=device), WhiteBoxChat(model, device=device)
         taught = {"learnt_questions": len(others), "training": asdict(settings)}
@@ -100,6 +104,7 @@ def knowledge_solver(
         "seed": seed,
         "questions": len(asked),
         "sha256": fingerprint(graph, asked),
+        **({"near": True} if near else {}),
         **taught,
     }
 

@@ -1,9 +1,11 @@
 """Whether walking a graph helps a model: questions over a graph, answered with it, without it, and by two controls.
 
 A question asks which of four concepts is linked to another by one in between: the right one is two hops away, the
-others have a relation of the same kind and are four or more hops away. The worlds it is answered in are the graph, no
-graph, one whose facts lead to other ends, and the graph walked by somebody who takes any of the listed facts; where the
-model was taught on dialogues about other questions, the graph walked by it as it was before is one more.
+others have a relation of the same kind and are four or more hops away. Whoever walks the graph at random meets hardly
+any of these; so there are questions, too, whose wrong options are linked to the same concept as the right one, by facts
+of another kind. The worlds a question is answered in are the graph, no graph, one whose facts lead to other ends, and
+the graph walked by somebody who takes any of the listed facts; where the model was taught on dialogues about other
+questions, the graph walked by it as it was before is one more.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ if TYPE_CHECKING:  # torch is loaded only where a model is taught
 NAMES, FACTS = "medical-ddb_names.json", "medical-ddb_relas.json"
 """The files of the Disease Database in QA-GNN's repository."""
 RELATIONS = {"0": "belongs to", "2": "may cause", "3": "is a kind of", "4": "is a risk for", "233": "may treat"}
-"""As they read; all others "is linked to"."""
+UNTOLD = "is linked to"
+"""How all others read, and a relation without a name."""
 MOST_NEIGHBOURS = 40
 """Concepts with more are neither asked about nor are they the one in between: everything is near to them."""
 MOST_TRIES = 1000
@@ -71,7 +74,7 @@ def _disease_database(folder: Path) -> KnowledgeGraph:
     triples = [
         (head, relation, tail) for _, (head, tail, relation) in _entries(folder / FACTS, ("head", "tail", "relation"))
     ]
-    relations = {relation: RELATIONS.get(relation, "is linked to") for _, relation, _ in triples}
+    relations = {relation: RELATIONS.get(relation, UNTOLD) for _, relation, _ in triples}
     return KnowledgeGraph(triples, names=called, relations=relations)
 
 
@@ -90,8 +93,14 @@ def _entries(path: Path, cells: Sequence[str]) -> Iterator[tuple[str, list[str]]
         yield key, row
 
 
-def make_choices(graph: KnowledgeGraph, count: int, seed: int = 0) -> list[Choice]:
+def make_choices(graph: KnowledgeGraph, count: int, seed: int = 0, *, near: bool = False) -> list[Choice]:
     """Questions of which the graph knows the answer, the same ones for the same seed.
+
+    Args:
+        graph: knows the answers.
+        count: of questions.
+        seed: of all that is drawn.
+        near: the wrong options are as near as the right one, and told from it by the kind of their facts alone.
 
     Raises:
         UsageError: the graph is too small for so many; says how many there are.
@@ -106,10 +115,11 @@ def make_choices(graph: KnowledgeGraph, count: int, seed: int = 0) -> list[Choic
         tries += 1
         if tries > MOST_TRIES or not quiet:
             raise UsageError(
-                f"{len(made)} of {count} questions could be made: the graph has too few concepts that are four or more "
-                "hops apart; ask for fewer questions, or take a larger graph"
+                f"{len(made)} of {count} questions could be made: the graph has too few concepts that are "
+                f"{'linked to one by facts of several kinds' if near else 'four or more hops apart'}; ask for fewer "
+                "questions, or take a larger graph"
             )
-        choice = _choice(graph, around, quiet, linker, chance)
+        choice = (_near_choice if near else _choice)(graph, around, quiet, linker, chance)
         if choice is not None:
             made.append(choice)
             tries = 0
@@ -143,12 +153,60 @@ def _choice(
     far = [node for node in quiet if node not in near and kind & {edge.relation for edge in graph.neighbours(node)}]
     if len(far) < 3:
         return None
-    listed = [graph.name(node) for node in [gold, *chance.sample(far, 3)]]
+    question = f"Which of these is most closely related to {graph.name(asked)}?"
+    return _put(graph, asked, question, [gold, *chance.sample(far, 3)], linker, chance)
+
+
+def _near_choice(
+    graph: KnowledgeGraph,
+    around: Mapping[str, set[str]],
+    quiet: Sequence[str],
+    linker: NameLinker,
+    chance: random.Random,
+) -> Choice | None:
+    """As `_choice`; all options are linked to the same neighbour of the concept, the right one by a fact of its own
+    kind that no other option shares with any neighbour."""
+    asked = chance.choice(quiet)
+    between = [node for node in sorted(around[asked]) if len(around[node]) <= MOST_NEIGHBOURS]
+    if not between:
+        return None
+    middle = chance.choice(between)
+    apart = around[asked] | {asked}
+    facts = [edge for edge in graph.neighbours(middle) if edge.end not in apart]
+    kinds = sorted({(edge.relation, edge.inverse) for edge in facts if edge.relation != UNTOLD})
+    if not kinds:
+        return None
+    relation, inverse = kind = chance.choice(kinds)
+    right = sorted({edge.end for edge in facts if (edge.relation, edge.inverse) == kind})
+    never = {
+        edge.end for node in around[asked] for edge in graph.neighbours(node) if (edge.relation, edge.inverse) == kind
+    }
+    wrong = sorted({edge.end for edge in facts} - never)
+    if len(wrong) < 3:
+        return None
+    about = f"something that is linked to {graph.name(asked)}"
+    question = (
+        f"Which of these {relation} {about}?"
+        if inverse
+        else f"{about[0].upper()}{about[1:]} {relation} which of these?"
+    )
+    return _put(graph, asked, question, [chance.choice(right), *chance.sample(wrong, 3)], linker, chance)
+
+
+def _put(
+    graph: KnowledgeGraph,
+    asked: str,
+    question: str,
+    nodes: Sequence[str],
+    linker: NameLinker,
+    chance: random.Random,
+) -> Choice | None:
+    """The question with its options in an order that is drawn, the right one first in `nodes`; None if names clash."""
+    listed = [graph.name(node) for node in nodes]
     if len({name.casefold() for name in listed}) < 4:
         return None
     place = chance.randrange(4)
     shown = [*listed[1:][:place], listed[0], *listed[1:][place:]]
-    question = f"Which of these is most closely related to {graph.name(asked)}?"
     if linker(question) != [asked]:
         return None  # the name holds another concept's
     return Choice(question, tuple(shown), place)
