@@ -13,11 +13,11 @@ SOURCES ?= python-docs:
 export Q
 
 .DEFAULT_GOAL := help
-.PHONY: help ask test test-all lint format pictures constraints clean
+.PHONY: help ask test test-all test-gpu lint format pictures constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
-	@echo "also: make test-all lint format pictures constraints clean"
+	@echo "also: make test-all test-gpu lint format pictures constraints clean"
 
 ask: $(VENV)/.runtime
 	@$(BIN)/pansophy models pull >/dev/null
@@ -28,6 +28,9 @@ test: lint
 
 test-all: lint
 	@$(BIN)/python -m pytest -m "slow or not slow"
+
+test-gpu: $(VENV)/.dev
+	@PANSOPHY_TEST_GPU=1 $(BIN)/python -m pytest tests/white_box/test_white_box_gpu.py
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

@@ -16,6 +16,10 @@ from pansophy.models.pull import pull_model
 if TYPE_CHECKING:
     from pansophy.models import WhiteBoxModel
 
+# Numbers are compared with those of a CPU, so a GPU is only seen by the tests that are about it (make test-gpu).
+if not os.environ.get("PANSOPHY_TEST_GPU"):
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every command that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

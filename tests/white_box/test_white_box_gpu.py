@@ -1,4 +1,4 @@
-"""On a GPU everything comes out as on the CPU. Skipped where there is none."""
+"""On a GPU everything comes out as on the CPU. Skipped where there is none; run by `make test-gpu`."""
 
 from __future__ import annotations
 
