@@ -85,6 +85,7 @@ def knowledge_solver(
     asked, others = made_of_graph[:questions], made_of_graph[questions:]
     untaught: ChatModel | None = None
     taught: dict[str, Any] = {}
+    packages: tuple[str, ...] = ()
     if folder is None:
         walker = open_model(model, base_url=base_url)
     else:
@@ -97,6 +98,7 @@ def knowledge_solver(
         settings = TrainingSettings(learning_rate, epochs, batch, max_tokens=1024, rank=16, alpha=32, seed=seed)
         teach(graph, model, others, folder, settings, unseen=asked, device=device, on_progress=_show_step)
         walker, untaught = WhiteBoxChat(folder, device=device), WhiteBoxChat(model, device=device)
+        packages = ("torch", "transformers", "trl", "peft")
         taught = {"learnt_questions": len(others), "training": asdict(settings)}
     made = {
         "benchmark": NAME,
@@ -111,7 +113,7 @@ def knowledge_solver(
     def write(rows: Sequence[Row]) -> None:
         """Each answer is on disk before the next question is asked."""
         if output is not None:
-            write_result(output, NAME, {**made, "summary": summary(rows), "rows": list(rows)})
+            write_result(output, NAME, {**made, "summary": summary(rows), "rows": list(rows)}, *packages)
 
     def tell(rows: Sequence[Row]) -> None:
         write(rows)
