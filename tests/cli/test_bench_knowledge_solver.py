@@ -151,6 +151,8 @@ def test_a_model_is_taught_on_other_questions_and_measured_beside_itself(graph: 
     assert "of several kinds" in str(bench(*given, "--near", fails=UsageError).exception)
 
 
-def test_what_is_learnt_needs_a_place(graph: Path) -> None:
+def test_what_is_learnt_needs_a_place_and_weights(graph: Path) -> None:
+    far = ("--learn", 2, "--folder", "walker", "--base-url", "http://localhost:1")
+    assert "can't be taught" in str(bench("--data", graph, *far, fails=UsageError).exception)
     for lone in (("--learn", 2), ("--folder", "walker")):
         assert "go together" in str(bench("--data", graph, *lone, fails=UsageError).exception)

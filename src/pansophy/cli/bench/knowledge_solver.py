@@ -80,6 +80,8 @@ def knowledge_solver(
 
     if (learn is None) != (folder is None):
         raise UsageError("--learn and --folder go together: what is learnt needs a place")
+    if learn is not None and base_url is not None:
+        raise UsageError("a model behind an endpoint can't be taught: leave out --learn, or --base-url")
     graph = read_graph(data)
     made_of_graph = make_choices(graph, questions + (learn or 0), seed, near=near)
     asked, others = made_of_graph[:questions], made_of_graph[questions:]

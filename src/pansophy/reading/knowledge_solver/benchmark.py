@@ -239,7 +239,7 @@ def teach(
         questions: what the dialogues are about.
         folder: the adapter's.
         settings: of the training.
-        unseen: questions that the model is measured on; nothing is learnt about the concepts that they ask about.
+        unseen: questions that the model is measured on; those that ask the same are left out.
         device: cpu, cuda, ...
         on_progress: is told of each step.
 
