@@ -111,8 +111,8 @@ def test_greater_trust_in_memory_never_lowers_the_gap_to_memorys_best(streams: t
 
 def ck_plug_by_numpy(
     lc: np.ndarray, lp: np.ndarray, alpha: float | None, tau: float, k: int, relative: float
-) -> np.ndarray:
-    """The specification's steps 1 to 6, one row."""
+) -> tuple[np.ndarray, float]:
+    """The specification's steps 1 to 6, one row; and how far the entropies are from where the gate opens."""
 
     def near(values: np.ndarray) -> np.ndarray:
         kth = np.sort(values)[::-1][min(k, len(values)) - 1]
@@ -121,14 +121,14 @@ def ck_plug_by_numpy(
     keep = near(lc) | near(lp)
     pc, pp = (np.where(keep, np.exp(values), 0) / np.exp(values)[keep].sum() for values in (lc, lp))
     hc, hp = (-(p * np.log(p + 1e-9)).sum() for p in (pc, pp))
-    score = lc.copy()
-    if hp - hc < tau * hc:
+    score, apart = lc.copy(), float(tau * hc - (hp - hc))
+    if apart > 0:
         if alpha is None:
             n = 1 + abs(hc - hp) / (hc + hp)
             score = 2 * hc / (hc + hp * n) * lp + 2 * hp / (hc + hp * n) * (lc - lp)
         else:
             score = alpha * lp + (1 - alpha) * (lc - lp)
-    return np.where(keep, score, -np.inf)
+    return np.where(keep, score, -np.inf), apart
 
 
 @given(pairs, st.sampled_from([None, 0.0, 0.3, 1.0]), st.sampled_from([0.0, 1.0, 3.0]), st.integers(1, 12))
@@ -136,8 +136,9 @@ def test_ck_plug_follows_its_steps(streams: tuple[Tensor, Tensor], alpha: float 
     context, prior = (stream.double() for stream in streams)
     scores = CKPlug(alpha=alpha, tau=tau, k=k).combine(context, prior).scores
     for row in range(context.shape[0]):
-        expected = ck_plug_by_numpy(context[row].numpy(), prior[row].numpy(), alpha, tau, k, 0.01)
-        np.testing.assert_allclose(scores[row].numpy(), expected, atol=1e-6)
+        expected, apart = ck_plug_by_numpy(context[row].numpy(), prior[row].numpy(), alpha, tau, k, 0.01)
+        if abs(apart) > 1e-9:  # at the gate itself rounding decides
+            np.testing.assert_allclose(scores[row].numpy(), expected, atol=1e-6)
 
 
 def test_adacad_measures_the_divergence_in_nats() -> None:
