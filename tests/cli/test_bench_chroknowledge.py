@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.white_box.tiny import network, tokenizer
+from tests.white_box.tiny import saved
 from typer.testing import CliRunner, Result
 
 from pansophy.cli.bench import app, chroknowledge
@@ -21,12 +21,7 @@ COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results" / "chroknowledg
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that reads messages as lines."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    network(max_position_embeddings=1024).save_pretrained(folder)
-    words = tokenizer()
-    words.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
-    words.save_pretrained(folder)
-    return folder
+    return saved(tmp_path_factory.mktemp("models") / "tiny", chat=True, max_position_embeddings=1024)
 
 
 def bench(*arguments: Any, fails: type[PansophyError] | None = None) -> Result:
@@ -74,7 +69,6 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path) -> None:
     bench("--folder", folder, "--epochs", 0, fails=UsageError)
     bench("--folder", folder, "-m", tmp_path / "nowhere", fails=UnknownModel)
     assert not folder.exists()
-    network().save_pretrained(tmp_path / "tiny")
-    tokenizer().save_pretrained(tmp_path / "tiny")
+    saved(tmp_path / "tiny")
     refused = bench("--folder", folder, "-m", tmp_path / "tiny", fails=UsageError)
     assert "chat template" in str(refused.exception)

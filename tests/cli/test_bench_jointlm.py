@@ -48,16 +48,18 @@ def test_a_language_model_is_trained_and_measured_and_goes_on(data: Path, tmp_pa
     base, folder, output = tmp_path / "base", tmp_path / "work", tmp_path / "result.json"
     network(max_position_embeddings=1024).save_pretrained(base)
     tokenizer().save_pretrained(base)
-    small = ("--turns", 2, "--keep", 2, "--asked", 1, "--learnt", 16)
+    small = ("--turns", 2, "--keep", 2, "--asked", 2, "--replies", 1, "--learning-rate", 1e-3, "--learnt", 16)
     command = ("--data", data, "-m", base, "--folder", folder, *small, "-o", output)
     done = bench(*command)
     assert "1/1  loss " in done.stderr
     assert "unstructured 1/1" in done.stderr
     told = json.loads(output.read_text("utf-8"))
     model = told["language_model"]
+    assert (told["options"]["replies"], told["options"]["learning_rate"]) == (1, 1e-3)
+    assert json.loads((folder / "adapter" / "pansophy.json").read_text("utf-8"))["settings"]["learning_rate"] == 1e-3
     assert len(model["loss"]) == 1
     for store in ("seknow", "hybrid", "unstructured"):
-        assert model[store]["turns"] == model[store]["model"]["turns"] == 1
+        assert (model[store]["turns"], model[store]["model"]["turns"]) == (2, 1)
         assert model[store]["words_kept"] >= model[store]["model_best_ranked"]
         assert len((folder / store / "rows.jsonl").read_text("utf-8").splitlines()) == 1
     assert f"{'ranked best by the model':34}{model['seknow']['model_best_ranked']:14.1f}" in done.stdout

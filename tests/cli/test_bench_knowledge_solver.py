@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.white_box.tiny import network, tokenizer
+from tests.white_box.tiny import saved
 from typer.testing import CliRunner, Result
 
 import pansophy.models
@@ -132,11 +132,7 @@ def test_the_data_has_to_be_named() -> None:
 
 
 def test_a_model_is_taught_on_other_questions_and_measured_beside_itself(graph: Path, tmp_path: Path) -> None:
-    base, out = tmp_path / "tiny", tmp_path / "walked.json"
-    network(max_position_embeddings=1024).save_pretrained(base)
-    words = tokenizer()
-    words.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
-    words.save_pretrained(base)
+    base, out = saved(tmp_path / "tiny", chat=True, max_position_embeddings=1024), tmp_path / "walked.json"
     given = ("--data", graph, "-n", 2, "-m", base, "--learn", 6, "--folder", tmp_path / "walker", "-o", out)
     done = bench(*given)
     told = json.loads(out.read_text("utf-8"))

@@ -82,6 +82,7 @@ def test_questions_that_the_graph_knows_nothing_of_teach_nothing(base: Path, tmp
     words = ["graph", "train", str(tmp_path / "q.jsonl"), "-g", str(tmp_path / "facts.tsv"), "-m", str(base)]
     done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "walker")])
     assert isinstance(done.exception, PansophyError)
+    assert "no dialogue could be made of any question" in str(done.exception)
     assert not (tmp_path / "walker").exists()
 
 

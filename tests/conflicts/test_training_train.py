@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.white_box.tiny import network, tokenizer
+from tests.white_box.tiny import saved
 from torch.nn.functional import logsigmoid
 
 from pansophy.conflicts.training import train as training
@@ -42,10 +42,7 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model in a folder."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    network().save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
-    return folder
+    return saved(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="module")

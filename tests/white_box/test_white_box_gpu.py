@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.conflicts.test_ph3 import CONTEXT_HEAD, MEMORY_HEAD, built, built_facts
 from tests.conflicts.test_training_train import EXAMPLES, PAIRS, SHORT, loss_of
-from tests.white_box.tiny import network, tokenizer
+from tests.white_box.tiny import saved
 
 from pansophy.conflicts import AdaCAD, CKPlug, Combiner, ContextAwareDecoding, DoLa, TwoStreamDecoder
 from pansophy.conflicts.decoding import Decoding
@@ -34,10 +34,7 @@ METHODS: Sequence[Combiner | None] = (None, CKPlug(alpha=0.2), CKPlug(), Context
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model's."""
-    place = tmp_path_factory.mktemp("models") / "tiny"
-    network().save_pretrained(place)
-    tokenizer().save_pretrained(place)
-    return place
+    return saved(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +107,13 @@ def test_heads_are_found_pruned_and_scaled_there() -> None:
 
 
 def test_a_cache_is_changed_by_its_gradient_there(both: tuple[WhiteBoxModel, WhiteBoxModel]) -> None:
-    trie = KnowledgeTrie.from_triples([("Ida", "lit", "lamp in Oslo"), ("lamp", "is in", "Norway")])
-    first, again = (KIDDecoder(both[1], trie).generate("lamp", max_new_tokens=6, seed=3) for _ in "ab")
-    assert first.text == again.text != ""
+    steps = []
+    for white in both:
+        decoder, tokens = KIDDecoder(white, KnowledgeTrie()), white.encode("lamp lit by Ida in")
+        steps.append(decoder._step(decoder._read(tokens[:-1]), tokens[-1], [5, 6], within=True))
+    there, here = steps
+    assert all(one.after > one.before for one in steps)
+    torch.testing.assert_close(here.scores.cpu(), there.scores, atol=1e-3, rtol=1e-3)
 
 
 async def test_answers_are_sampled_and_chats_written_there(both: tuple[WhiteBoxModel, WhiteBoxModel]) -> None:
@@ -131,4 +132,5 @@ def test_adapters_are_trained_there_and_used_anywhere(folder: Path, tmp_path: Pa
     for device in ("cpu", "cuda"):
         before, after = (WhiteBoxModel.load(one, device=device, dtype="float32") for one in (folder, learnt))
         assert loss_of(after, EXAMPLES) < 0.7 * loss_of(before, EXAMPLES)
-        assert WhiteBoxModel.load(preferred, device=device).identity.count("adapter:") >= 1
+        last = WhiteBoxModel.load(preferred, device=device, dtype="float32")
+        assert not torch.equal(last.next_log_probs(PROMPTS), after.next_log_probs(PROMPTS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -60,6 +61,16 @@ def network(family: str = "llama", *, seed: int = 0, **changes: Any) -> PreTrain
             if parameter.dim() > 1:
                 parameter.mul_(8)
     return made.eval().requires_grad_(False)
+
+
+def saved(folder: Path, *, chat: bool = False, **changes: Any) -> Path:
+    """A tiny model's folder; with `chat` its messages are read as lines."""
+    words = tokenizer()
+    if chat:
+        words.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+    network(**changes).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
 
 
 def model(family: str = "llama", **changes: Any) -> WhiteBoxModel:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.white_box.tiny import network, tokenizer
+from tests.white_box.tiny import saved, tokenizer
 
 from pansophy import ScriptedModel
 from pansophy.errors import RunError, SourceError, UnknownModel, UsageError
@@ -24,10 +24,7 @@ DRAW = Draw(3, 6, 1.0, 0)
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    network().save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
-    return folder
+    return saved(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def trained(base: Path, name: str, output: Path, settings: CardTraining = SHORT) -> Card:

@@ -94,11 +94,17 @@ def knowledge_solver(
         from dataclasses import asdict
 
         from pansophy.conflicts.training.settings import TrainingSettings
-        from pansophy.models import WhiteBoxChat
-        from pansophy.reading.knowledge_solver.benchmark import teach
+        from pansophy.conflicts.training.train import train
+        from pansophy.models import ScriptedModel, WhiteBoxChat
+        from pansophy.reading.knowledge_solver import KnowledgeSolver
+        from pansophy.reading.knowledge_solver.dialogues import build_dialogues, training_rows
 
         settings = TrainingSettings(learning_rate, epochs, batch, max_tokens=1024, rank=16, alpha=32, seed=seed)
-        teach(graph, model, others, folder, settings, unseen=asked, device=device, on_progress=_show_step)
+        seen = {one.question for one in asked}
+        others = [one for one in others if one.question not in seen]
+        solver = KnowledgeSolver(graph, ScriptedModel([]))  # the dialogues are written by the graph, not by a model
+        rows = training_rows(build_dialogues(solver, others, seed=seed))
+        train(model, "sft", rows, folder, settings, device=device, on_progress=_show_step)
         walker, untaught = WhiteBoxChat(folder, device=device), WhiteBoxChat(model, device=device)
         packages = ("torch", "transformers", "trl", "peft")
         taught = {"learnt_questions": len(others), "training": asdict(settings)}

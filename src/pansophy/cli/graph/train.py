@@ -37,7 +37,6 @@ def train(
     from pansophy.cli.wording import counted
     from pansophy.conflicts.training.settings import TrainingSettings
     from pansophy.conflicts.training.train import train as learn
-    from pansophy.errors import UsageError
     from pansophy.models import ScriptedModel
     from pansophy.reading.knowledge_solver import KnowledgeGraph, KnowledgeSolver
     from pansophy.reading.knowledge_solver.dialogues import build_dialogues, read_choices, training_rows
@@ -49,8 +48,6 @@ def train(
     for reason, count in dialogues.drops.items():
         typer.echo(f"{counted(count, 'question')} left out: {reason}", err=True)
     rows = training_rows(dialogues)
-    if not rows:
-        raise UsageError(f"no dialogue could be made of {counted(len(asked), 'question')}: nothing to learn from")
     settings = TrainingSettings(
         learning_rate=learning_rate, epochs=epochs, batch=batch, max_tokens=max_tokens, rank=16, alpha=32, seed=seed
     )

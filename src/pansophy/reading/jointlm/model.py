@@ -116,8 +116,8 @@ def parted(one: Sequence[int], other: Sequence[int]) -> tuple[list[int], int, in
 def load_joint(name: str | Path, *, device: str | None = None, home: Path | None = None, batch: int = 8) -> JointModel:
     """A model by name, as for `WhiteBoxModel.load`, or a folder with an encoder-decoder, or with an adapter of either.
 
-    A causal one computes in float32 everywhere: in bfloat16 many entities get the same probability, and their order is
-    chance.
+    A causal one computes in float32 everywhere: bfloat16 tells so few probabilities apart that the order of entities
+    would often be chance.
 
     Raises:
         UnknownModel: there is no such model, or it can't be loaded.

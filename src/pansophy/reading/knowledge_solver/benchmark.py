@@ -16,22 +16,18 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pansophy.errors import RunError, SourceError, UsageError
 from pansophy.evaluation.files import refuse_difference, text_of
 from pansophy.evaluation.report.statistics import bootstrap
 from pansophy.models import ChatModel, ScriptedModel
-from pansophy.reading.knowledge_solver.dialogues import Choice, build_dialogues, training_rows
+from pansophy.reading.knowledge_solver.dialogues import Choice
 from pansophy.reading.knowledge_solver.graph import KnowledgeGraph
 from pansophy.reading.knowledge_solver.linking import NameLinker
 from pansophy.reading.knowledge_solver.solver import KnowledgeSolver
 from pansophy.reading.knowledge_solver.walk import Status
 from pansophy.types import ChatMessage
-
-if TYPE_CHECKING:  # torch is loaded only where a model is taught
-    from pansophy.conflicts.training.settings import TrainingSettings
-    from pansophy.conflicts.training.train import Progress, Trained
 
 NAMES, FACTS = "medical-ddb_names.json", "medical-ddb_relas.json"
 """The files of the Disease Database in QA-GNN's repository."""
@@ -184,11 +180,11 @@ def _near_choice(
     wrong = sorted({edge.end for edge in facts} - never)
     if len(wrong) < 3:
         return None
-    about = f"something that is linked to {graph.name(asked)}"
+    name = graph.name(asked)
     question = (
-        f"Which of these {relation} {about}?"
+        f"Which of these {relation} something that is linked to {name}?"
         if inverse
-        else f"{about[0].upper()}{about[1:]} {relation} which of these?"
+        else f"Something that is linked to {name} {relation} which of these?"
     )
     return _put(graph, asked, question, [chance.choice(right), *chance.sample(wrong, 3)], linker, chance)
 
@@ -218,46 +214,6 @@ def _within(around: Mapping[str, set[str]], node: str, hops: int) -> set[str]:
         edge = {other for one in edge for other in around[one]} - found
         found |= edge
     return found
-
-
-def teach(
-    graph: KnowledgeGraph,
-    model: str | Path,
-    questions: Sequence[Choice],
-    folder: str | Path,
-    settings: TrainingSettings,
-    *,
-    unseen: Sequence[Choice] = (),
-    device: str | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> Trained:
-    """Train an adapter to walk (the paper's algorithm 2), or go on with what was broken off in `folder`.
-
-    Args:
-        graph: what is walked.
-        model: a white-box model that has a chat template, by name.
-        questions: what the dialogues are about.
-        folder: the adapter's.
-        settings: of the training.
-        unseen: questions that the model is measured on; those that ask the same are left out.
-        device: cpu, cuda, ...
-        on_progress: is told of each step.
-
-    Raises:
-        UsageError: no dialogue can be made of the questions.
-        UnknownModel, RunError, ModelError, StoreError: as `conflicts.training.train.train`.
-    """
-    from pansophy.conflicts.training.train import train
-
-    asked = {one.question for one in unseen}
-    nobody = ScriptedModel([])  # the dialogues are written by the graph, not by a model
-    dialogues = build_dialogues(
-        KnowledgeSolver(graph, nobody), [one for one in questions if one.question not in asked], seed=settings.seed
-    )
-    rows = training_rows(dialogues)
-    if not rows:
-        raise UsageError(f"no dialogue could be made of {len(questions)} questions: nothing to learn from")
-    return train(model, "sft", rows, folder, settings, device=device, on_progress=on_progress)
 
 
 async def measure(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pansophy.conflicts.training.rows import Chat
-from pansophy.errors import SourceError, StoreError
+from pansophy.errors import SourceError, StoreError, UsageError
 from pansophy.evaluation.files import json_objects
 from pansophy.reading.knowledge_solver.graph import Edge, GraphStore
 from pansophy.reading.knowledge_solver.solver import KnowledgeSolver, merged, opening, shown
@@ -98,7 +98,13 @@ class _Without:
 
 
 def training_rows(dialogues: Dialogues) -> list[Chat]:
-    """Every turn of the model as a row for `pansophy.conflicts.training.train`: what was said before it, and it."""
+    """Every turn of the model as a row for `pansophy.conflicts.training.train`: what was said before it, and it.
+
+    Raises:
+        UsageError: there is no dialogue.
+    """
+    if not dialogues.chats:
+        raise UsageError("no dialogue could be made of any question: nothing to learn from")
     return [
         Chat(chat[: place + 1])
         for chat in dialogues.chats
