@@ -46,7 +46,9 @@ def knowledge_solver(
     epochs: Annotated[float, typer.Option(min=0.01, help="With --learn: how often every turn is seen.")] = 1.0,
     learning_rate: Annotated[float, typer.Option(help="With --learn: the highest; it falls to 0.")] = 2e-4,
     batch: Annotated[int, typer.Option(min=1, help="With --learn: turns of a step.")] = 16,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="With --learn: cpu, cuda, ...", show_default="a GPU if there is one")
+    ] = None,
     seed: ProblemSeed = 0,
     output: Annotated[
         Path | None,

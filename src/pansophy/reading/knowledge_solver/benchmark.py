@@ -111,9 +111,9 @@ def make_choices(graph: KnowledgeGraph, count: int, seed: int = 0, *, near: bool
         tries += 1
         if tries > MOST_TRIES or not quiet:
             raise UsageError(
-                f"{len(made)} of {count} questions could be made: the graph has too few concepts that are "
-                f"{'linked to one by facts of several kinds' if near else 'four or more hops apart'}; ask for fewer "
-                "questions, or take a larger graph"
+                f"{len(made)} of {count} questions could be made: the graph has too few concepts of two or more "
+                f"neighbours that are {'beside one with facts of several kinds' if near else 'four or more hops apart'}"
+                "; ask for fewer questions, or take a larger graph"
             )
         choice = (_near_choice if near else _choice)(graph, around, quiet, linker, chance)
         if choice is not None:
