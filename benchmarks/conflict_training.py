@@ -53,9 +53,12 @@ MIXTURES = {
     "kaft": KaftSettings(),
     "relevant": KaftSettings(counterfactual=0, irrelevant=0, empty=0),
     "relevant-once": KaftSettings(counterfactual=0, irrelevant=0, empty=0),
+    "three-edits": KaftSettings(counterfactual=3),
     "no-counterfactual": KaftSettings(counterfactual=0),
     "gold-labels": KaftSettings(gold_labels=True),
 }
+WHOLE = ("relevant-once", "three-edits")
+"""Mixtures that are seen once, however many examples they have."""
 RATIOS = {"knowpo": (24, 7), "adherence-only": (1, 0)}
 
 
@@ -148,8 +151,7 @@ def kaft(bench: Bench) -> None:
         told: dict[str, Any] = {}
         if name != "base":
             built = build_kaft(bench.learnt, bench.own, replace(MIXTURES[name], seed=options.seed))
-            again = 1 if name.endswith("once") else examples // len(built.rows) + 1
-            many = (built.rows * again)[:examples]
+            many = built.rows if name in WHOLE else (built.rows * (examples // len(built.rows) + 1))[:examples]
             told = {"drops": built.drops, **bench.trained(name, "sft", many)}
         bench.told(name, told, {part: evaluate_kaft(rows, bench.answers(name, rows)) for part, rows in asked.items()})
 

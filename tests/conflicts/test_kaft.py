@@ -60,6 +60,37 @@ def test_slices_are_balanced_and_in_the_ratio_asked_for() -> None:
     assert Counter(row.kind for row in only.rows) == {"relevant": 2 * only.kept}
 
 
+def test_a_slice_asked_for_more_than_once_is_drawn_anew() -> None:
+    made = [replace(item, replacement="Ford" if item.relation == "river" else "") for item in items(90)]
+    once = build_kaft(made, own_answers(made))
+    mixture = build_kaft(made, own_answers(made), KaftSettings(counterfactual=3, irrelevant=2))
+    kinds = Counter(row.kind for row in mixture.rows)
+    assert (kinds["relevant"], kinds["counterfactual"]) == (mixture.kept, 3 * mixture.kept)
+    assert len({row.id for row in mixture.rows}) == len(mixture.rows)
+    assert {row for row in once.rows if row.kind != "empty"} < set(mixture.rows)
+    edited: dict[str, set[str]] = {}
+    elsewhere: dict[str, set[str]] = {}
+    for row in mixture.rows:
+        if row.kind == "counterfactual":
+            assert mentions(row.context, [row.answer])
+            assert not mentions(row.context, row.answers)
+            edited.setdefault(row.item, set()).add(row.answer)
+        elif row.kind == "irrelevant":
+            elsewhere.setdefault(row.item, set()).add(row.context)
+    assert sum(len(found) == 3 for found in edited.values()) > 0.8 * mixture.kept
+    assert all("Ford" in edited[item.id] for item in made if item.replacement and item.id in edited)
+    assert sum(len(found) == 2 for found in elsewhere.values()) > 0.9 * mixture.kept
+
+
+def test_a_question_with_one_other_answer_is_edited_to_it_each_time() -> None:
+    made = [Item("1", "Where?", ("Oslo",), "In Oslo.", replacement="Rome"), Item("2", "Who?", ("Ann",), "By Ann.")]
+    alone = [made[0], Item("2", "Who?", ("ann",), "By ann.", replacement="bo")]
+    for items_, expected in ((made, ["Ann", "Rome"]), (alone, ["Rome", "Rome"])):
+        mixture = build_kaft(items_, {"1": "Bern", "2": "Bo"}, KaftSettings(counterfactual=2))
+        told = [row.answer for row in mixture.rows if (row.item, row.kind) == ("1", "counterfactual")]
+        assert sorted(told) == expected
+
+
 def test_the_same_seed_makes_the_same_file(tmp_path: Path) -> None:
     made = items(60)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

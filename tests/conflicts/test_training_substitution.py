@@ -79,6 +79,9 @@ def test_only_slots_are_filled() -> None:
         (f"In {SLOT}, not Rome.", ["Oslo"], "Rome", Refusal.REPLACEMENT_PRESENT),
         (f"She was an {SLOT}.", ["actor"], "film actor", Refusal.REPLACEMENT_HAS_ALIAS),
         (f"She was a {SLOT}er.", ["golf"], "mini golf", Refusal.REPLACEMENT_HAS_ALIAS),
+        (f"She was a {SLOT}er.", ["golf"], "chess", Refusal.SLOT_IN_WORD),
+        (f"In {SLOT}, up s{SLOT}.", ["Oslo"], "Rome", Refusal.SLOT_IN_WORD),
+        (f"In {SLOT}, of ENTITY Records.", ["Oslo"], "Rome", Refusal.SLOT_LEFT),
         (f"In {SLOT}.", [], "Rome", Refusal.EMPTY_ANSWER),
     ],
 )

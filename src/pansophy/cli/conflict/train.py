@@ -49,6 +49,7 @@ def kaft(
     output: Output,
     model: Model = "smollm2-135m",
     limit: Limit = None,
+    edits: Annotated[int, typer.Option(min=0, help="Edited passages a question, each to another answer.")] = 1,
     gold_labels: Annotated[
         bool, typer.Option("--gold-labels", help="Teach true answers where the model's own are due (for comparison).")
     ] = False,
@@ -83,7 +84,7 @@ def kaft(
     given = {"epochs": epochs, "learning_rate": learning_rate, "max_tokens": max_tokens}
     training = replace(KAFT, **common, **_told(given), save_every=save_every, seed=seed)
     where = Where(model, output, device, build_only=build_only)
-    mixture = KaftSettings(gold_labels=gold_labels, seed=seed)
+    mixture = KaftSettings(counterfactual=edits, gold_labels=gold_labels, seed=seed)
     _report(train_kaft(items, where, mixture, training, _show), where)
 
 

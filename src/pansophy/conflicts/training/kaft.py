@@ -8,10 +8,11 @@ other answers and irrelevant passages are taken from the other items by rule, th
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pansophy.conflicts.outcomes import Outcome, Trial, share
 from pansophy.conflicts.training.choosing import Alternatives, Passages
@@ -42,7 +43,8 @@ class KaftSettings:
     """The mixture.
 
     Args:
-        relevant, counterfactual, irrelevant, empty: examples of each slice per question; 0 leaves a slice out.
+        relevant, counterfactual, irrelevant, empty: examples of each slice per question; 0 leaves a slice out. Above 1,
+            another answer and another irrelevant passage are drawn for each, as far as there are others.
         gold_labels: teach the true answer where the model's own is due (the paper's "noisy" baseline).
         longest_own: words of an own answer; a question with a longer one is dropped.
         seed: of everything that is drawn.
@@ -92,13 +94,16 @@ def build_kaft(items: Sequence[Item], own: Mapping[str, str], settings: KaftSett
     """
     alternatives, passages = Alternatives(items), Passages(items)
     drops: Counter[str] = Counter()
-    usable: list[dict[str, Example]] = []
+    usable: list[list[dict[str, Example]]] = []  # a question's draws
     for number, item in enumerate(items):
-        made = _examples(item, number, own.get(item.id, ""), alternatives, passages, settings)
-        if isinstance(made, str):
-            drops[made] += 1
+        first, *others = (
+            _examples(item, number, own.get(item.id, ""), alternatives, passages, settings, draw)
+            for draw in range(max(1, math.ceil(max(settings.ratio.values()))))
+        )
+        if isinstance(first, str):
+            drops[first] += 1
         else:
-            usable.append(made)
+            usable.append([first, *(first if isinstance(other, str) else other for other in others)])
     if not usable:
         told = "; ".join(f"{reason}: {count}" for reason, count in drops.most_common())
         raise UsageError(f"none of {len(items)} items can be used ({told or 'there are none'})")
@@ -108,29 +113,30 @@ def build_kaft(items: Sequence[Item], own: Mapping[str, str], settings: KaftSett
         order = usable[:]
         source.shuffle(order)
         wanted = round(per_question * len(order))
-        rows += [order[place % len(order)][name] for place in range(wanted)]
+        rows += [order[place % len(order)][place // len(order)][name] for place in range(wanted)]
     source.shuffle(rows)
     return Mixture(tuple(rows), len(usable), dict(drops), dict(Counter(row.source for row in rows if row.source)))
 
 
 def _examples(
-    item: Item, number: int, own: str, alternatives: Alternatives, passages: Passages, settings: KaftSettings
+    item: Item, number: int, own: str, alternatives: Alternatives, passages: Passages, settings: KaftSettings, draw: int
 ) -> dict[str, Example] | str:
-    """The item's example for each slice, or why it has none."""
+    """The item's example for each slice, or why it has none. Draws after the first don't take its own replacement."""
     if not item.answers:
         return "the question has no answer"
     if not own.strip():
         return "the model's own answer is empty"
     if len(own.split()) > settings.longest_own:
         return f"the model's own answer is longer than {settings.longest_own} words"
-    source = random.Random(f"{settings.seed} {item.id}")
-    replacement = alternatives.replacement(item, source)
+    again = f" {draw}" if draw else ""
+    source = random.Random(f"{settings.seed} {item.id}{again}")
+    replacement = alternatives.replacement(replace(item, replacement="") if draw else item, source)
     if not replacement:
         return "no other answer fits the passage"
     edited = item.saying(replacement)
     if edited.refusal is not None:
         return edited.refusal.value
-    where, elsewhere = _irrelevant(item, number, passages, source)
+    where, elsewhere = _irrelevant(item, number + draw, passages, source)
     if not elsewhere:
         return "no passage of another article lacks the answer"
     gold = item.answers[0]
@@ -143,7 +149,16 @@ def _examples(
     }
     return {
         name: Example(
-            f"{item.id}/{name}", name, item.id, item.question, context, answer, item.answers, replacement, own, of
+            f"{item.id}/{name}{again.replace(' ', '/')}",
+            name,
+            item.id,
+            item.question,
+            context,
+            answer,
+            item.answers,
+            replacement,
+            own,
+            of,
         )
         for name, (context, answer, of) in told.items()
     }

@@ -26,6 +26,8 @@ class Refusal(StrEnum):
     REPLACEMENT_PRESENT = "the replacement is already in the context"
     REPLACEMENT_HAS_ALIAS = "the replacement contains an alias of the answer"
     ALIAS_LEFT = "an alias of the answer is left in the edited context"
+    SLOT_IN_WORD = "a slot is inside a word"
+    SLOT_LEFT = "a slot without its brackets is left in the context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,8 @@ def fill(context: str, answers: Sequence[str], replacement: str, *, slot: str = 
     """Put `replacement` into every slot of `context`, and change nothing else.
 
     A text that also tells the answer outside its slots is refused, as is one that tells the replacement there: the
-    slots would not decide what it says. So is a replacement that has an alias in it, though a slot inside a word
-    ("[ENTITY]er") may hide it there: a reply that names it would name the answer too.
+    slots would not decide what it says. So are a replacement that has an alias in it, a slot inside a word
+    ("[ENTITY]er"), which would make up a word, and one without its brackets, which would stay.
     """
     new = replacement.strip()
     names = [answer.strip() for answer in answers if answer.strip()]
@@ -107,6 +109,10 @@ def fill(context: str, answers: Sequence[str], replacement: str, *, slot: str = 
     edited = new.join(parts)
     if mentions(edited, names) or mentions(new, names):
         return Substitution(refusal=Refusal.REPLACEMENT_HAS_ALIAS)
+    if re.search(rf"\w{re.escape(slot)}|{re.escape(slot)}\w", context):
+        return Substitution(refusal=Refusal.SLOT_IN_WORD)
+    if slot.strip("[]") in rest:
+        return Substitution(refusal=Refusal.SLOT_LEFT)
     return Substitution(edited, len(parts) - 1)
 
 
