@@ -18,6 +18,7 @@ from tests.white_box.tiny import model, network, tokenizer
 from pansophy.errors import ContextOverflow, ModelError, UnknownModel, UsageError
 from pansophy.models.white_box import Head, WhiteBoxModel, captured_heads, edited_heads
 from pansophy.models.white_box.anatomy import output_columns
+from pansophy.models.white_box.heads import heads_are_touched
 from pansophy.models.white_box.streams import choice
 
 FAMILIES = ("llama", "gpt2", "neox", "opt")
@@ -116,6 +117,25 @@ def test_a_beginning_that_is_shared_is_read_once_and_changes_nothing(family: str
         torch.testing.assert_close(shared.log_probs, apart.log_probs, atol=2e-4, rtol=1e-3)
         for stream in (apart, shared):
             stream.append(torch.full((len(ends),), 7))
+
+
+@every_family
+def test_where_heads_are_edited_at_their_places_a_shared_beginning_changes_nothing(family: str) -> None:
+    white, other = model(family), model(family)
+    prompts = [[61, *range(3, 25), end] for end in (7, 8)]
+
+    def steer_last(_: int, outputs: torch.Tensor) -> torch.Tensor:
+        moved = outputs.clone()
+        moved[:, -1] += 5
+        return moved
+
+    with edited_heads(white.anatomy, steer_last), edited_heads(white.anatomy, steer_last):
+        apart, shared = white.stream(prompts), white.stream(prompts, share=True)
+        assert heads_are_touched(white.network)
+        assert not heads_are_touched(other.network)
+    torch.testing.assert_close(shared.log_probs, apart.log_probs, atol=2e-4, rtol=1e-3)
+    assert not heads_are_touched(white.network)
+    assert (white.stream(prompts).log_probs - apart.log_probs).abs().max() > 1e-3
 
 
 @every_family

@@ -27,6 +27,8 @@ class Head(NamedTuple):
 
 Edit = Callable[[int, Tensor], Tensor]
 """From a layer's number and its heads' outputs, [rows, positions, heads, head_size], to what shall stand there."""
+_touched: list[nn.Module] = []
+"""The output projections that are within a block of `edited_heads` now, once for each block."""
 
 
 @contextmanager
@@ -55,8 +57,15 @@ def edited_heads(anatomy: Anatomy, edit: Edit) -> Iterator[None]:
         return hook
 
     handles = [output.register_forward_pre_hook(hook_of(number)) for number, output in enumerate(anatomy.outputs)]
+    _touched.extend(anatomy.outputs)
     try:
         yield
     finally:
-        for handle in handles:
+        for handle, output in zip(handles, anatomy.outputs, strict=True):
             handle.remove()
+            _touched.remove(output)
+
+
+def heads_are_touched(network: nn.Module) -> bool:
+    """Whether the network's heads are captured or edited now."""
+    return bool(_touched) and any(module in _touched for module in network.modules())

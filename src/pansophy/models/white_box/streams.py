@@ -16,6 +16,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from pansophy.errors import ContextOverflow, UsageError
 from pansophy.models.white_box.anatomy import Anatomy
+from pansophy.models.white_box.heads import heads_are_touched
 
 Masks = Sequence[Sequence[int] | None]
 """Which tokens of each row are attended to."""
@@ -35,8 +36,8 @@ class Stream:
         early: layers whose logits are wanted at each step as well, as if the model ended there; 0: the embeddings; n:
             behind the n-th of the layers, of which the last is no early one.
         anatomy: of `network`, needed with `early`.
-        share: read what all prompts begin with once, in a pass of its own. Not where heads are captured or edited at
-            their places in a pass.
+        share: read what all prompts begin with once, in a pass of its own; in the same pass where heads are captured or
+            edited, since edits may go by the places in a pass.
 
     Attributes:
         log_probs: [rows, vocabulary], float32: of the next token of each row.
@@ -69,7 +70,7 @@ class Stream:
         self.cache = DynamicCache(config=network.config)
         self._mask = torch.zeros(1, 0, dtype=torch.long, device=network.device)  # [rows, positions]
         self._next: Tensor  # [rows]: the position of each row's next token
-        shared = _shared(prompts, attended) if share else 0
+        shared = _shared(prompts, attended) if share and not heads_are_touched(network) else 0
         if shared:
             self._read([prompts[0][:shared]], [attended[0][:shared]])
             self.cache.batch_repeat_interleave(len(prompts))
