@@ -115,12 +115,11 @@ class Bench:
     def trained(self, name: str, stage: Stage, rows: Sequence[Row], after: str = "") -> dict[str, Any]:
         """Train an adapter, of the base or of another adapter."""
         started = time.perf_counter()
-        settings = (
-            self.training if stage == "sft" else replace(self.training, learning_rate=self.options.dpo_rate, epochs=1)
-        )
+        settings, options = self.training, self.options
+        if stage == "dpo":
+            settings = replace(settings, learning_rate=options.dpo_rate, epochs=1, imitation=options.imitation)
         model = self.work / after if after else self.base  # an adapter is trained on in full precision
-        device, folder = self.options.device, self.work / name
-        losses = train(model, stage, rows, folder, settings, device=device, on_progress=_say).losses
+        losses = train(model, stage, rows, self.work / name, settings, device=options.device, on_progress=_say).losses
         seconds = round(time.perf_counter() - started, 1)
         return {"rows": counts(rows), "training_seconds": seconds, "first_loss": losses[:1], "last_losses": losses[-5:]}
 
@@ -216,6 +215,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=8, help="questions asked together")
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--dpo-rate", type=float, default=2e-4)
+    parser.add_argument("--imitation", type=float, default=0.0, help="weight of the preferred answers' own loss")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def test_kaft_trains_an_adapter_that_can_be_asked(data: Path, model: Path, tmp_p
 def test_knowpo_trains_in_two_stages_and_the_same_command_goes_on(data: Path, model: Path, tmp_path: Path) -> None:
     adapter = tmp_path / "adapter"
     command = ("train", "knowpo", data, "-m", model, "-o", adapter, *SMALL, "--passages", 2, "--force")
+    command += ("--imitation", 0.5)
     said = run(*command)
+    assert json.loads((adapter / "pansophy.json").read_text())["settings"]["imitation"] == 0.5
     assert "learning examples" in said
     assert "learning preferences" in said
     before = (adapter / "adapter_model.safetensors").read_bytes()
@@ -84,6 +87,10 @@ def test_material_is_written_without_training(data: Path, model: Path, tmp_path:
     assert "material: " in said
     assert {path.name for path in (tmp_path / "adapter" / "material").iterdir()} == {"examples.jsonl", "pairs.jsonl"}
     assert "left out: " in said
+    run("train", "kaft", data, "-m", model, "-o", tmp_path / "edited", "--build-only", "--edits", 2)
+    rows = (tmp_path / "edited" / "material" / "mixture.jsonl").read_text().splitlines()
+    kinds = Counter(json.loads(row)["kind"] for row in rows)
+    assert kinds["counterfactual"] == 2 * kinds["relevant"] > 0
     long = run("train", "kaft", data, "-m", model, "-o", tmp_path / "other", *SMALL[:-1], 120)
     assert "longer than max_tokens" in long
     run("train", "knowpo", data, "-m", model, "-o", tmp_path / "adapter", *SMALL, "--passages", 2, "--force")

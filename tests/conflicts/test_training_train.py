@@ -165,6 +165,16 @@ def test_the_second_loss_is_that_of_the_papers_formula(adapter: Path, base: Path
     assert losses[1] == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_preferred_answers_own_loss_is_added_by_its_weight(adapter: Path, tmp_path: Path) -> None:
+    one = TrainingSettings(**{**SHORT_FIELDS, "batch": 16, "epochs": 1, "imitation": 0.5})
+    trained = train(adapter, "dpo", PAIRS, tmp_path / "both", one)
+    chosen = [Example(pair.id, "", pair.id, pair.question, pair.context, pair.chosen) for pair in PAIRS]
+    before, after = (WhiteBoxModel.load(folder) for folder in (adapter, trained.folder))
+    assert trained.losses[0] == pytest.approx(math.log(2) + 0.5 * loss_of(before, chosen), abs=1e-4)
+    alone = train(adapter, "dpo", PAIRS, tmp_path / "alone", replace(one, imitation=0)).folder
+    assert loss_of(after, chosen) < loss_of(WhiteBoxModel.load(alone), chosen)
+
+
 def test_the_gradient_raises_the_chosen_answer() -> None:
     chosen, rejected = (torch.zeros(5, requires_grad=True) for _ in range(2))
     loss = dpo_loss(chosen, rejected, 0.1)

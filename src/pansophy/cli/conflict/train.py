@@ -97,6 +97,9 @@ def knowpo(
     passages: Annotated[int, typer.Option(min=2, help="Of a context.")] = 4,
     ratio: Annotated[str, typer.Option(help="Pairs about relevant contexts to pairs about irrelevant ones.")] = "24:7",
     beta: Annotated[float, typer.Option(min=0.001, help="How strongly the model is held to the first stage.")] = 0.1,
+    imitation: Annotated[
+        float, typer.Option(min=0.0, help="Weight of the preferred answers' own loss beside that of the pairs.")
+    ] = 0.0,
     epochs: Epochs = None,
     learning_rate: Rate = None,
     batch: Batch = 16,
@@ -134,7 +137,7 @@ def knowpo(
     common |= {"save_every": save_every, "seed": seed, **_told({"max_tokens": max_tokens})}
     imitating = replace(KNOWPO_SFT, **common, **_told({"epochs": epochs, "learning_rate": learning_rate}))
     half = None if learning_rate is None else learning_rate / 2
-    preferring = replace(KNOWPO_DPO, **common, **_told({"learning_rate": half}), beta=beta)
+    preferring = replace(KNOWPO_DPO, **common, **_told({"learning_rate": half}), beta=beta, imitation=imitation)
     where = Where(model, output, device, build_only=build_only, force=force)
     building = KnowpoSettings(passages=passages, ratio=parts, seed=seed)
     _report(train_knowpo(items, where, building, imitating, preferring, _show), where)

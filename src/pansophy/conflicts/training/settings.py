@@ -19,6 +19,8 @@ class TrainingSettings:
         max_tokens: of a prompt and its answer; longer rows are left out.
         rank, alpha: of the LoRA matrices, which are put beside every linear layer.
         beta: of DPO, how strongly the model is held to where it began.
+        imitation: of DPO, the weight of the preferred answers' own loss (per token) beside that of the pairs, as in
+            Pang et al. 2024, arXiv 2404.19733, eq. 1; it keeps these answers likely. 0 is the DPO of its paper.
         checkpointing: compute activations twice instead of keeping them, which takes less memory.
         save_every: steps from one checkpoint to the next.
         seed: of the matrices and of the order of rows.
@@ -32,6 +34,7 @@ class TrainingSettings:
     rank: int = 16  # ours
     alpha: int = 32  # ours
     beta: float = 0.1  # ours, DPO's usual value
+    imitation: float = 0.0
     checkpointing: bool = False
     save_every: int = 50
     seed: int = 0
@@ -40,6 +43,8 @@ class TrainingSettings:
         positive = ("learning_rate", "epochs", "batch", "max_tokens", "rank", "alpha", "beta", "save_every")
         if wrong := [name for name in positive if getattr(self, name) <= 0]:
             raise UsageError(f"{', '.join(wrong)} must be above 0")
+        if self.imitation < 0:
+            raise UsageError("imitation must be 0 or more")
         if self.at_once is not None and (self.at_once < 1 or self.batch % self.at_once):
             raise UsageError(f"at_once must divide batch ({self.batch}), and {self.at_once} doesn't")
 

@@ -197,7 +197,9 @@ def _trainer(
         if shared["use_cpu"]:
             trainer.compute_loss = _answers_loss
         return trainer
-    return DPOTrainer(network, args=DPOConfig(**shared, beta=settings.beta), **told)
+    losses = {"sigmoid": 1.0, **({"sft": settings.imitation} if settings.imitation else {})}
+    both = DPOConfig(**shared, beta=settings.beta, loss_type=list(losses), loss_weights=list(losses.values()))
+    return DPOTrainer(network, args=both, **told)
 
 
 def _answers_loss(
