@@ -19,8 +19,8 @@ class TrainingSettings:
         max_tokens: of a prompt and its answer; longer rows are left out.
         rank, alpha: of the LoRA matrices, which are put beside every linear layer.
         beta: of DPO, how strongly the model is held to where it began.
-        imitation: of DPO, the weight of the preferred answers' own loss (per token) beside that of the pairs, as in
-            Pang et al. 2024, arXiv 2404.19733, eq. 1; it keeps these answers likely. 0 is the DPO of its paper.
+        imitation: of DPO, the weight of the preferred answers' own loss (mean of their tokens) beside that of the
+            pairs, after Pang et al. 2024, arXiv 2404.19733; it keeps these answers likely. 0 is DPO alone.
         checkpointing: compute activations twice instead of keeping them, which takes less memory.
         save_every: steps from one checkpoint to the next.
         seed: of the matrices and of the order of rows.
