@@ -10,7 +10,8 @@ kaft asks with the true passage, the edited one, an irrelevant one and none. Sys
 the three answered questions that it is shown when it is asked for its own answers); relevant (trained on true passages
 alone); kaft (the whole mixture); no-counterfactual (without edited passages); gold-labels (the true answer taught where
 the model's own is due); all from the same number of examples; and relevant-once, which sees each true passage once,
-about as often as kaft does.
+about as often as kaft does; and three-edits, the whole
+mixture with three edited passages a question, each seen once.
 
 knowpo asks with several passages, one of which tells the answer, or none. Systems: base (as above); sft (the examples);
 knowpo (the pairs after them); adherence-only (only the pairs about relevant contexts after them).
