@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pansophy.errors import UsageError
-from pansophy.evaluation.hops import follow, make_pool, single_question, solve
+from pansophy.evaluation.hops import facts_of, follow, make_pool, single_question, solve
 from pansophy.evaluation.hops.finding import Finding, interval, summarise
 
 
@@ -24,6 +24,19 @@ def test_a_pool_is_the_same_for_the_same_arguments() -> None:
     assert make_pool(2, 3).notes != make_pool(2, 3, seed=1).notes
     with pytest.raises(UsageError, match="at least one problem"):
         make_pool(2, 0)
+
+
+def test_notes_can_tell_several_facts_each() -> None:
+    pool = make_pool(3, 5, decoys=1, facts_each=4)
+    told = [fact for note in pool.notes.values() for fact in facts_of(note)]
+    assert [len(facts_of(note)) for note in pool.notes.values()] == [4] * 7 + [2]
+    assert sorted(told) == sorted(make_pool(3, 5, decoys=1).notes.values())
+    for problem in pool.problems:
+        gold = [facts_of(pool.notes[name]) for name in pool.gold(problem)]
+        assert all(set(facts) & set(problem.chain) for facts in gold)
+        assert set(problem.chain) <= {fact for facts in gold for fact in facts}
+    with pytest.raises(UsageError, match="at least one fact"):
+        make_pool(2, 3, facts_each=0)
 
 
 def test_what_is_missing_is_told_step_by_step() -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pansophy import ScriptedModel
-from pansophy.evaluation.hops import fact_in, follow, single_question
+from pansophy.evaluation.hops import fact_in, facts_of, follow, single_question
+from pansophy.evaluation.hops.relations import RELATIONS, Relation
 from pansophy.models.scripted import ScriptedCall
 from pansophy.reading.pike_rag.prompts import ATOMS_SYSTEM, DECOMPOSER, PARTING_SYSTEM, SUMMARY_SYSTEM
 from pansophy.types import ChatMessage
@@ -53,13 +54,13 @@ def options_of(prompt: str) -> list[str]:
 
 
 def atoms(prompt: str) -> str:
-    """The question that a note answers, by the first of the relation's nouns, and the one from the other end."""
-    told = fact_in(re.findall(r"^Content: (.*)$", prompt, re.MULTILINE)[0])
-    if told is None:
-        return "Nothing."
-    relation, source, target = told
-    noun = relation.nouns[0]
-    return f"1. {single_question(noun, source)}\n2. Whose {noun} is {target}?"
+    """The question that each fact of a note answers, by the first of the relation's nouns, and the one from the other
+    end."""
+    asked = []
+    for relation, source, target in _told(re.findall(r"^Content: (.*)$", prompt, re.MULTILINE)[0]):
+        noun = relation.nouns[0]
+        asked += [single_question(noun, source), f"Whose {noun} is {target}?"]
+    return "\n".join(f"{number}. {question}" for number, question in enumerate(asked, start=1)) or "Nothing."
 
 
 def propose(prompt: str) -> str:
@@ -79,8 +80,7 @@ def choose(prompt: str) -> str:
 def choose_paragraph(prompt: str) -> str:
     found, missing = follow(context_of(prompt), question_of(prompt))
     for number, option in enumerate(options_of(prompt), start=1):
-        told = fact_in(option)
-        if told is not None and missing in told[0].nouns and told[1] == found:
+        if any(missing in relation.nouns and source == found for relation, source, _ in _told(option)):
             return json.dumps({"number": number})
     return '{"number": 0}'
 
@@ -114,7 +114,9 @@ def rule_model(window: int = 8192, **rules: Any) -> ScriptedModel:
     return ScriptedModel(reply, window=window)
 
 
-def _same(noun: str) -> tuple[str, ...]:
-    from pansophy.evaluation.hops.relations import RELATIONS
+def _told(note: str) -> list[tuple[Relation, str, str]]:
+    return [told for told in map(fact_in, facts_of(note)) if told is not None]
 
+
+def _same(noun: str) -> tuple[str, ...]:
     return next((relation.nouns for relation in RELATIONS if noun in relation.nouns), ())

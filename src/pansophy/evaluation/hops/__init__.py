@@ -8,14 +8,14 @@ composed question must be needed is the demand of MuSiQue (Trivedi, Balasubraman
 
 `relations.py` has the words, `chains.py` makes problems, `solver.py` answers from the sentences alone and knows nothing
 of how they were made, `dataset.py` makes the questions of a bench, `pool.py` many questions over one
-corpus, a fact a document.
+corpus, a fact or a few a document.
 """
 
 from __future__ import annotations
 
 from pansophy.evaluation.hops.chains import HOPS, Problem, generate
 from pansophy.evaluation.hops.dataset import hops
-from pansophy.evaluation.hops.pool import Pool, make_pool
+from pansophy.evaluation.hops.pool import Pool, facts_of, make_pool
 from pansophy.evaluation.hops.solver import fact_in, follow, is_fact, single_question, solve
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Pool",
     "Problem",
     "fact_in",
+    "facts_of",
     "follow",
     "generate",
     "hops",
