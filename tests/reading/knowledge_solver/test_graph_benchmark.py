@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import networkx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +128,20 @@ def test_the_right_option_is_two_hops_away_and_the_others_four_and_more() -> Non
     assert len({choice.right for choice in choices}) > 1
     assert choices == make_choices(RING_GRAPH, 12, seed=3) != make_choices(RING_GRAPH, 12, seed=4)
     assert choices[:5] == make_choices(RING_GRAPH, 5, seed=3)
+
+
+def test_the_number_of_neighbours_does_not_tell_the_right_option() -> None:
+    web = networkx.Graph(networkx.configuration_model([1] * 300 + [2] * 150 + [8] * 60 + [20] * 15, seed=1))
+    web.remove_edges_from(list(networkx.selfloop_edges(web)))
+    graph = KnowledgeGraph([(f"vale{one}", "borders", f"vale{other}") for one, other in web.edges])
+    choices = make_choices(graph, 100)
+    degrees = [[web.degree[place(option)] for option in choice.options] for choice in choices]
+    most = sum(
+        own[choice.right] > max(own[: choice.right] + own[choice.right + 1 :])
+        for choice, own in zip(choices, degrees, strict=True)
+    )
+    assert len({own[choice.right] for choice, own in zip(choices, degrees, strict=True)}) >= 5
+    assert most <= 30
 
 
 WELLS = KnowledgeGraph(

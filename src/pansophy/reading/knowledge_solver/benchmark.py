@@ -1,11 +1,11 @@
 """Whether walking a graph helps a model: questions over a graph, answered with it, without it, and by two controls.
 
 A question asks which of four concepts is linked to another by one in between: the right one is two hops away, the
-others have a relation of the same kind and are four or more hops away. Whoever walks the graph at random meets hardly
-any of these; so there are questions, too, whose wrong options are linked to the same concept as the right one, by facts
-of another kind. The worlds a question is answered in are the graph, no graph, one whose facts lead to other ends, and
-the graph walked by somebody who takes any of the listed facts; where the model was taught on dialogues about other
-questions, the graph walked by it as it was before is one more.
+others are four or more hops away, with a relation of the same kind and about as many neighbours. Whoever walks the
+graph at random meets hardly any of these; so there are questions, too, whose wrong options are linked to the same
+concept as the right one, by facts of another kind. The worlds a question is answered in are the graph, no graph, one
+whose facts lead to other ends, and the graph walked by somebody who takes any of the listed facts; where the model was
+taught on dialogues about other questions, the graph walked by it as it was before is one more.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ UNTOLD = "is linked to"
 """How all others read, and a relation without a name."""
 MOST_NEIGHBOURS = 40
 """Concepts with more are neither asked about nor are they the one in between: everything is near to them."""
+MOST_ALIKE = 12
+"""Of the concepts that are far away, those that wrong options are drawn from: the nearest to the right one in the
+number of their neighbours."""
 MOST_TRIES = 1000
 """In a row without a question, after which a graph is taken to hold no more of them."""
 GRAPH, UNTAUGHT, NONE, SHUFFLED, ANY = "graph", "graph, untaught", "none", "shuffled", "graph, any fact taken"
@@ -141,7 +144,8 @@ def _choice(
     asked = chance.choice(quiet)
     near = _within(around, asked, 3)
     between = [node for node in sorted(around[asked]) if len(around[node]) <= MOST_NEIGHBOURS]
-    right = [x for node in between for x in sorted(around[node]) if x != asked and x not in around[asked]]
+    apart = set(quiet) - around[asked] - {asked}
+    right = [node for middle in between for node in sorted(around[middle] & apart)]
     if not right:
         return None
     gold = chance.choice(right)
@@ -149,6 +153,9 @@ def _choice(
     far = [node for node in quiet if node not in near and kind & {edge.relation for edge in graph.neighbours(node)}]
     if len(far) < 3:
         return None
+    # concepts of many neighbours are met more often, in a shuffled graph too
+    chance.shuffle(far)
+    far = sorted(far, key=lambda node: abs(len(around[node]) - len(around[gold])))[:MOST_ALIKE]
     question = f"Which of these is most closely related to {graph.name(asked)}?"
     return _put(graph, asked, question, [gold, *chance.sample(far, 3)], linker, chance)
 
