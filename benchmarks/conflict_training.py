@@ -14,7 +14,8 @@ about as often as kaft does; and three-edits, the whole
 mixture with three edited passages a question, each seen once.
 
 knowpo asks with several passages, one of which tells the answer, or none. Systems: base (as above); sft (the examples);
-knowpo (the pairs after them); adherence-only (only the pairs about relevant contexts after them).
+knowpo (the pairs after them); adherence-only (only the pairs about relevant contexts after them); preferred-only (after
+them the preferred answers of the pairs, as further examples).
 
 The result is written after each system, and those that it has are not measured again; adapters and the model's own
 answers stay in the work folder, so that a run broken off goes on. It holds ids and numbers, no texts.
@@ -41,7 +42,7 @@ from pansophy.conflicts.training.items import Item, read_items, split_by_subject
 from pansophy.conflicts.training.kaft import KaftSettings, build_kaft, evaluate_kaft
 from pansophy.conflicts.training.knowpo import KnowpoSettings, build_knowpo
 from pansophy.conflicts.training.knowpo_measures import evaluate_knowpo
-from pansophy.conflicts.training.rows import Example, Row, counts
+from pansophy.conflicts.training.rows import Example, Pair, Row, counts
 from pansophy.conflicts.training.settings import TrainingSettings
 from pansophy.conflicts.training.train import Progress, Stage, train
 from pansophy.evaluation import provenance
@@ -60,7 +61,7 @@ MIXTURES = {
 }
 WHOLE = ("relevant-once", "three-edits")
 """Mixtures that are seen once, however many examples they have."""
-RATIOS = {"knowpo": (24, 7), "adherence-only": (1, 0)}
+RATIOS = {"knowpo": (24, 7), "adherence-only": (1, 0), "preferred-only": (24, 7)}
 
 
 class Bench:
@@ -117,8 +118,9 @@ class Bench:
         """Train an adapter, of the base or of another adapter."""
         started = time.perf_counter()
         settings, options = self.training, self.options
-        if stage == "dpo":
-            settings = replace(settings, learning_rate=options.dpo_rate, epochs=1, imitation=options.imitation)
+        if after:
+            imitation = options.imitation if stage == "dpo" else 0.0
+            settings = replace(settings, learning_rate=options.dpo_rate, epochs=1, imitation=imitation)
         model = self.work / after if after else self.base  # an adapter is trained on in full precision
         losses = train(model, stage, rows, self.work / name, settings, device=options.device, on_progress=_say).losses
         seconds = round(time.perf_counter() - started, 1)
@@ -168,8 +170,16 @@ def knowpo(bench: Bench) -> None:
             told = {"drops": built.drops, **bench.trained(name, "sft", built.examples)}
         elif name != "base":
             built = build_knowpo(bench.learnt, bench.own, replace(settings, ratio=RATIOS[name]))
-            told = {"drops": built.drops, "gaps": built.gaps, **bench.trained(name, "dpo", built.pairs, after="sft")}
+            told = {"drops": built.drops, "gaps": built.gaps}
+            if name == "preferred-only":
+                told |= bench.trained(name, "sft", [_preferred(pair) for pair in built.pairs], after="sft")
+            else:
+                told |= bench.trained(name, "dpo", built.pairs, after="sft")
         bench.told(name, told, {part: evaluate_knowpo(rows, bench.answers(name, rows)) for part, rows in asked.items()})
+
+
+def _preferred(pair: Pair) -> Example:
+    return Example(pair.id, pair.kind, pair.item, pair.question, pair.context, pair.chosen)
 
 
 def _few_shot(model: WhiteBoxModel, rows: Sequence[Example], at_once: int) -> list[str]:
