@@ -85,4 +85,8 @@ def test_what_cannot_be_measured_is_said(data: Path, tmp_path: Path) -> None:
     for alone in (("-m", "smollm2-135m"), ("--folder", tmp_path / "work")):
         refused = bench("--data", data, *alone, fails=UsageError)
         assert "--model and --folder go together" in str(refused.exception)
+    bench("--data", data, "--embedder", "minilm", fails=UsageError)
+    trained = ("-m", "smollm2-135m", "--folder", tmp_path / "work")
+    refused = bench("--data", data, *trained, "--embedder", "local:minilm", fails=UsageError)
+    assert "leave out --embedder" in str(refused.exception)
     bench("--data", data, "--learnt", 16, "-m", tmp_path / "no", "--folder", tmp_path / "work", fails=UnknownModel)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.reading.jointlm.paper_files import faqs, predictions, write_files
 
@@ -64,6 +67,28 @@ def test_the_gold_belief_finds_everything_until_facts_move_and_learnt_weights_do
         assert moved[name]["scorer_success"] == [moved[name]["scorer"]["success1"], moved[name]["scorer"]["success5"]]
         assert moved[name]["scorer_best_ranked"][0] >= moved[name]["scorer_success"][0]
         assert moved[name]["scorer_best_ranked"][1] >= 50
+
+
+class Names:
+    """Sees nothing but whether a text holds the name of a store's place."""
+
+    name = "names"
+
+    def __init__(self, material: Material) -> None:
+        self._names = sorted({one.name.lower() for one in material.store.entities})
+        self.dimensions = len(self._names) + 1
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        rows = [[float(name in text.lower()) for name in self._names] + [0.01] for text in texts]
+        return np.array([row / np.linalg.norm(row) for row in rows], np.float32)
+
+
+def test_an_embedder_finds_entities_beside_the_words(material: Material, found: dict[str, Any]) -> None:
+    beside = measure(material, learnt=16, embedder=Names(material))
+    for name in STORES:
+        by_meaning = beside["robustness"][name].pop("vectors_3_success")
+        assert by_meaning[1] >= by_meaning[0] >= 50  # every second turn names its entity
+    assert beside == found
 
 
 def test_seknows_replies_are_judged_as_ours_are(found: dict[str, Any], tmp_path: Path) -> None:

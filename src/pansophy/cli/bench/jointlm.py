@@ -48,16 +48,23 @@ def jointlm(
     asked: Annotated[int, typer.Option(min=1, help="Turns for which the model ranks entities, in each store.")] = 40,
     replies: Annotated[int, typer.Option(min=1, help="Of these, turns that the model replies to.")] = 40,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...", show_default="a GPU if there is one")] = None,
+    embedder: Annotated[
+        str | None,
+        typer.Option(help="local:minilm, or another, to find entities by meaning too.", show_default="words alone"),
+    ] = None,
     output: ResultFile = None,
 ) -> None:
     """Measure who finds the entity that a dialogue is about, with facts in tables, re-balanced, and all in notes.
 
     For example: pansophy bench jointlm --data multiwoz/ -o jointlm.json
     """
+    from pansophy.corpus.embed import open_embedder
     from pansophy.reading.jointlm.benchmark import measure, read_material
 
     if (model is None) != (folder is None):
         raise UsageError("--model and --folder go together: a model's adapter and predictions need a place")
+    if model is not None and embedder is not None:
+        raise UsageError("a model is measured beside the words that it starts from: leave out --embedder")
     material = read_material(data)
     options: dict[str, Any] = {"learnt": learnt, "seed": seed, "model": model}
     packages: tuple[str, ...] = ()
@@ -88,7 +95,9 @@ def jointlm(
         }
         packages = ("torch", "transformers", "trl", "peft")
     else:
-        found = measure(material, learnt=learnt, seed=seed, say=_say)
+        by_meaning = open_embedder(embedder) if embedder else None
+        options |= {"embedder": embedder} if embedder else {}
+        found = measure(material, learnt=learnt, seed=seed, embedder=by_meaning, say=_say)
         table = _table(found)
     typer.echo(table)
     if output is not None:
@@ -131,8 +140,11 @@ def _table(found: dict[str, Any]) -> str:
     for title, field in (
         ("words with learnt weights", "scorer_success"),
         ("TF-IDF of three utterances", "tf_idf_3_success"),
+        ("meaning of three utterances", "vectors_3_success"),
         ("the gold belief, asked of the table", "gold_belief_query_success"),
     ):
+        if field not in moved["seknow"]:
+            continue  # measured with --embedder alone
         lines.append(_row(title, [moved[store][field][0] for store in STORES]))
     return "\n".join(lines)
 

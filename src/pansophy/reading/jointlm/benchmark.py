@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pansophy.corpus.embed import Embedder
 from pansophy.errors import UsageError
 from pansophy.reading.jointlm.agent import JointAgent
 from pansophy.reading.jointlm.balance import max_cut, rebalance, told_together, unstructured
@@ -24,7 +25,7 @@ from pansophy.reading.jointlm.labels import Labelled, label
 from pansophy.reading.jointlm.match import MatchRanker
 from pansophy.reading.jointlm.metrics import SlotFinder, bleu, hit, slot_score
 from pansophy.reading.jointlm.multiwoz import REQUESTABLE, read_multiwoz, read_seknow, read_seknow_replies
-from pansophy.reading.jointlm.ranking import BeliefQuery, TfidfRanker
+from pansophy.reading.jointlm.ranking import BeliefQuery, TfidfRanker, VectorRanker
 from pansophy.reading.jointlm.store import HybridStore, parts_of
 
 TABLES = {name: f"multiwoz-{name}.json" for name in ("hotel", "restaurant", "attraction")}
@@ -57,7 +58,12 @@ def read_material(folder: str | Path) -> Material:
 
 
 def measure(
-    material: Material, *, learnt: int = 500, seed: int = 0, say: Callable[[str], None] | None = None
+    material: Material,
+    *,
+    learnt: int = 500,
+    seed: int = 0,
+    embedder: Embedder | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """All checks, as JSON data: shares in percent, averages as they are.
 
@@ -65,6 +71,7 @@ def measure(
         material: see `read_material`.
         learnt: dialogues that weights are learnt from; the others are tested.
         seed: of the split, of what moves, and of negatives.
+        embedder: finds entities by meaning too; None for words alone.
         say: is told in words what comes next.
 
     Raises:
@@ -79,7 +86,7 @@ def measure(
     say("TF-IDF")
     baseline = word_baseline(store, dialogues, labelled)
     say(f"weights learnt from {learnt} dialogues, three stores")
-    moved = robustness(store, *split, seed)
+    moved = robustness(store, *split, seed, embedder)
     say("SeKnow's replies")
     return {
         "rebuilt": rebuilt(store, dialogues),
@@ -170,9 +177,14 @@ def word_baseline(store: HybridStore, dialogues: Sequence[Dialogue], labelled: S
 
 
 def robustness(
-    store: HybridStore, learnt: Sequence[Dialogue], tested: Sequence[Dialogue], seed: int = 0
+    store: HybridStore,
+    learnt: Sequence[Dialogue],
+    tested: Sequence[Dialogue],
+    seed: int = 0,
+    embedder: Embedder | None = None,
 ) -> dict[str, Any]:
-    """Weights that were learnt on the re-balanced store, TF-IDF and the gold belief's query, in three stores."""
+    """Weights that were learnt on the re-balanced store, TF-IDF, an embedder's vectors and the gold belief's query, in
+    three stores."""
     hybrid, _ = rebalance(store, learnt, seed)
     scorer = MatchRanker.train(label(store, learnt, hybrid, seed=seed), hybrid)
     found: dict[str, Any] = {"learnt_dialogues": len(learnt), "tested_dialogues": len(tested)}
@@ -188,6 +200,9 @@ def robustness(
             "gold_belief_query_success": [percent(_by_belief(one, labelled, k)) for k in (1, 5)],
             "scorer": rounded(asdict(scores)),
         }
+        if embedder is not None:
+            meaning = VectorRanker(one, embedder, 3)
+            found[name]["vectors_3_success"] = [percent(success(meaning, labelled, k, 0.0)) for k in (1, 5)]
     return found
 
 
