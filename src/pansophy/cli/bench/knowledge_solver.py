@@ -140,7 +140,9 @@ def knowledge_solver(
                 if one is not None:
                     await one.aclose()
 
-    told = summary(asyncio.run(work()))
+    walked = asyncio.run(work())
+    write(walked)  # in order, also where some were there before
+    told = summary(walked)
     typer.echo(f"{'':24}{'accuracy':>9}{'95 %':>14}{'reached':>9}{'right of these':>16}{'calls':>7}")
     for world, one in told.items():
         mean, low, high = one["accuracy"]

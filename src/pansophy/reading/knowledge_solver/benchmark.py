@@ -233,7 +233,7 @@ async def measure(
     done: Iterable[Row] = (),
     on_row: Callable[[Sequence[Row]], None] | None = None,
 ) -> list[Row]:
-    """Ask every question in every world.
+    """Ask every question in every world, one question after the other.
 
     Args:
         graph: what is walked.
@@ -243,7 +243,7 @@ async def measure(
         seed: of the shuffled graph, and of whoever takes any fact.
         done: rows of an earlier call that was broken off; what they tell isn't asked again. Whoever takes any fact
             begins anew, since one row after the other draws from the same chance.
-        on_row: told all rows up to now after each question that was asked.
+        on_row: told all rows up to now after each question that was asked in a world, the last one last.
 
     Raises:
         UsageError: there are no questions.
@@ -258,19 +258,21 @@ async def measure(
         SHUFFLED: (graph.shuffled(seed), model),
         ANY: (graph, _anybody(seed)),
     }
-    known = {(row["world"], row["question"]): row for row in done if row["world"] != ANY}
-    rows: list[Row] = []
-    for world, (walked, walker) in worlds.items():
-        solver = KnowledgeSolver(walked, walker)
-        linked = {frozenset((head, tail)) for head, _, tail in walked.triples}
-        for number, item in enumerate(questions):
-            if (world, number) in known:
-                rows.append(known[world, number])
-                continue
-            rows.append({"world": world, "question": number, **await _walked(solver, item, linked)})
-            if on_row is not None:
-                on_row(rows)
-    return rows
+    solvers = {world: KnowledgeSolver(walked, walker) for world, (walked, walker) in worlds.items()}
+    linked = {
+        world: {frozenset((head, tail)) for head, _, tail in walked.triples} for world, (walked, _) in worlds.items()
+    }
+    rows = {(row["world"], row["question"]): row for row in done if row["world"] != ANY}
+    # one question after the other, so that what is broken off compares the worlds on the same questions
+    order = [(world, number) for number in range(len(questions)) for world in worlds]
+    for world, number in order:
+        if (world, number) in rows:
+            continue
+        walked_row = await _walked(solvers[world], questions[number], linked[world])
+        rows[world, number] = {"world": world, "question": number, **walked_row}
+        if on_row is not None:
+            on_row(list(rows.values()))
+    return [rows[key] for key in order]
 
 
 async def _walked(solver: KnowledgeSolver, item: Choice, linked: set[frozenset[str]]) -> Row:
