@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ from pansophy.events import Event, NoteWritten
 from pansophy.models import ChatModel
 from pansophy.reading.pike_rag import PikeRag
 from pansophy.reading.pike_rag.knowledge import KnowledgeBase
-from pansophy.reading.pike_rag.likeness import VectorLikeness, WordLikeness
+from pansophy.reading.pike_rag.likeness import VectorLikeness
 from pansophy.reading.strategy import Session
 from pansophy.types import ChatMessage, Document
 
@@ -54,11 +55,14 @@ def main() -> None:
     passages = json.loads(Path(options.data).read_text("utf-8"))
     chosen = random.Random(options.seed).sample(passages, options.passages)
     corpus = Corpus.create("passages", uri=options.work)
+    texts = {f"{number:04}": one["text"] for number, one in enumerate(chosen)}
     if not len(corpus):
         corpus.add_documents(
-            Document(id=f"{number:04}", title=one["title"], text=one["text"], source="", sha256="")
-            for number, one in enumerate(chosen)
+            Document(id=name, title=one["title"], text=one["text"], source="", sha256="")
+            for name, one in zip(texts, chosen, strict=True)
         )
+    if {info.id: corpus.document(info.id).text for info in corpus.documents()} != texts:
+        raise SystemExit(f"{options.work} holds other passages: name another folder for this data, number and seed")
     knowledge, asked, identity = asyncio.run(_made(options, corpus))
     results = {}
     for name, base in _measures(knowledge, options.embedder):
@@ -127,8 +131,7 @@ def _measures(knowledge: KnowledgeBase, embedder_name: str | None) -> Iterator[t
     questions = [atom.question for atom in knowledge.atoms]
     texts = [f"{unit.chunk.title} {unit.chunk.text}" for unit in knowledge.units]
     titles = [unit.chunk.title for unit in knowledge.units]
-    words = [WordLikeness(layer) for layer in (questions, texts, titles)]
-    yield "words", KnowledgeBase(knowledge.units, knowledge.atoms, *words, least=0)
+    yield "words", dataclasses.replace(knowledge, least=0)  # the corpus has no embedder
     if embedder_name:
         embedder = open_embedder(embedder_name)
         vectors = [VectorLikeness(embedder, embedder.embed(layer)) for layer in (questions, texts, titles)]
